@@ -5,6 +5,7 @@ import os
 import socket
 import stat
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from contract.trees import TREE, tree_of, write
@@ -40,8 +41,9 @@ def test_a_prefix_becomes_a_directory(s3, root, tmp_path, stored):
 @pytest.mark.usefixtures("remote")
 @pytest.mark.parametrize("prefixes", ["m/", ["m"], ("m/",)], ids=["slash", "list", "tuple"])
 def test_prefixes_in_every_way(s3, tmp_path, prefixes):
-    s3.download(prefixes, str(tmp_path / "d"))
-    assert tree_of(tmp_path / "d") == TREE
+    for name, kind in (("path", Path), ("str", str), ("bytes", os.fsencode)):
+        s3.download(prefixes, kind(tmp_path / name))
+        assert tree_of(tmp_path / name) == TREE
 
 
 @pytest.mark.usefixtures("remote")

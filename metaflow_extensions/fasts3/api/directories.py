@@ -115,11 +115,12 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
         """
         check_booleans(overwrite=overwrite, delete=delete, allow_empty=allow_empty, dry_run=dry_run, compare=compare)
         patterns = PathPatterns(include, exclude)
+        directory = os.fsdecode(directory)
         refuse_home(directory)
         refuse_url(directory)
         is_one = isinstance(prefixes, (str, bytes, S3Object)) or prefixes is None
         requested = self._requested_downloads([prefixes] if is_one else several(prefixes))
-        path = os.path.abspath(os.fspath(directory))
+        path = os.path.abspath(directory)
         mirror = LocalDestination(path, patterns) if delete else None
         download = FileDownload(path, self._executor, dry_run)
         below = self._objects_of(requested, download, overwrite and compare, allow_empty)
