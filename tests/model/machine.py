@@ -13,12 +13,11 @@ from model.model import Expected, Model, actual_and_expected
 from model.tally import Counted, Tally
 from model.values import USUAL, Sizes
 from servers.faulty import FaultyS3
-from servers.transient import TRANSIENT
+from servers.transient import MALFORMED, TRANSIENT
 from servers.world import SILENCE, new_world
 
 # The faults of a call: a name, and the number of matching requests to skip first. Few, because one request may get all
 # of them, and the wait doubles after each. At most one malformed response: a second one is not retried.
-MALFORMED = ("garbage", "a huge head")
 FAULTS = st.lists(
     st.tuples(st.sampled_from(list(TRANSIENT)), st.sampled_from([0, 0, 0, 1, 2, 5, 9])),
     max_size=3,

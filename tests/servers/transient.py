@@ -51,3 +51,6 @@ TRANSIENT = {
     "done, then 503": Transient(faults.after_execution(faults.error(503, "SlowDown"))),
     "done, then stall": Transient(faults.after_execution(faults.stall)),
 }
+
+MALFORMED = ("garbage", "a huge head")
+"""Those that the client retries once only."""

@@ -5,7 +5,7 @@ from collections import Counter
 
 from servers.faulty import Fault, FaultyS3, Request, pass_through
 from servers.killer import Killer, workers_of
-from servers.transient import TRANSIENT
+from servers.transient import MALFORMED, TRANSIENT
 
 SHARE = 0.03  # of the requests
 PAUSES = (0.5, 1.5)  # seconds between two kills, at least and at most
@@ -21,13 +21,22 @@ class RandomFaults(FaultyS3):
         super().__init__(real)
         self.kinds: Counter[str] = Counter()
         self._chance = random.Random(seed)
+        self._malformed: set[str] = set()  # targets whose last response was malformed
 
     def fault_for(self, request: Request) -> Fault:
-        """Choose; and keep nothing, unlike in tests, for there are millions of requests."""
+        """Choose; and keep no requests, unlike in tests, for there are millions of them.
+
+        No malformed response follows another one: the client gives up after the second.
+        """
         with self._lock:
+            excluded = MALFORMED if request.target in self._malformed else ()
+            self._malformed.discard(request.target)
             if self._chance.random() > SHARE:
                 return pass_through
-            name = self._chance.choice([name for name, trouble in TRANSIENT.items() if trouble.matches(request)])
+            matching = [name for name, trouble in TRANSIENT.items() if trouble.matches(request)]
+            name = self._chance.choice([name for name in matching if name not in excluded])
+            if name in MALFORMED:
+                self._malformed.add(request.target)
             self.kinds[name] += 1
             return TRANSIENT[name].fault
 
