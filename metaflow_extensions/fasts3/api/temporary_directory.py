@@ -28,7 +28,7 @@ from metaflow_extensions.fasts3.workers.interruptible import interruptible
 
 PREFIX = ".metaflow.s3."  # hidden, because the root may be the user's own directory
 # Also those of Metaflow's own class, which `mkdtemp` names; not a user's `metaflow.s3.config`.
-DIRECTORY = re.compile(r"\.metaflow\.s3\.|metaflow\.s3\.[a-z0-9_]{8}\Z")
+DIRECTORY = re.compile(rf"{re.escape(PREFIX)}|metaflow\.s3\.[a-z0-9_]{{8}}\Z")
 LOCKED = f"{PREFIX}locked."
 FILE = re.compile(r"[0-9]+-[0-9]+-[A-Za-z0-9._-]*\Z")  # the file names of `TemporaryDirectory`
 _NOT_YET = f"{PREFIX}new."
