@@ -340,14 +340,15 @@ def test_no_secret_in_argv_or_environment(run, pool, seaweedfs, prefix):
 
 
 PARENT = """
-import os, sys, time
+import os, select, sys, time
 from metaflow_extensions.fasts3.workers.worker_pool import shared
 worker = shared.lease()
 if "fork" in sys.argv and os.fork() == 0:
     os.close(1)
     time.sleep(60)  # a child that holds copies of the pipes
 os.write(1, str(worker.pid).encode() + b"\\n")
-sys.stdin.read(1)
+while not select.select([0], [], [], 0.1)[0]:
+    pass  # with a timeout: a signal that arrives just before a thread blocks does not wake it
 """
 
 
