@@ -73,6 +73,7 @@ def test_streams(fasts3, root, stored):
         (["-", "a", "s3://bucket/b"], "Stdin (-) must be the only source"),
         (["s3://bucket/a/", "-"], "Only one object can be written to stdout"),
         (["a", "s3://bucket/b", "--metadata", "x"], "'x' is not of the form NAME=VALUE"),
+        (["--sse", "a", "c", "s3://bucket/b/"], "'a' is not one of AES256, aws:kms, aws:kms:dsse"),
         (["s3://bucket/a", "s3://bucket/b", "--exclude", "x"], "is the key of one object"),
     ],
 )

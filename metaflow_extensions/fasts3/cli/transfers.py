@@ -61,6 +61,8 @@ with_no_overwrite: Decorator = click.option(
 )
 with_dry_run: Decorator = click.option("--dry-run", is_flag=True, help="Print what would be done, and change nothing.")
 
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
+ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 # Option -> the name in `extra_args`.
 _HEADERS = {
     "storage_class": "StorageClass",
@@ -80,6 +82,13 @@ def _metadata(_: Any, __: Any, values: "tuple[str, ...]") -> "dict[str, str]":
     return {name: value for name, _, value in pairs}
 
 
+def _encryption(_: Any, __: Any, value: Optional[str]) -> Optional[str]:
+    # In aws s3, the name is optional: `--sse FILE` takes it from the files.
+    if value is not None and value not in ENCRYPTIONS:
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(ENCRYPTIONS)}.")
+    return value
+
+
 _HEADER_OPTIONS = (
     click.option(
         "--content-type", metavar="TYPE", help="Store this MIME type, instead of guessing it from each file name."
@@ -88,7 +97,7 @@ _HEADER_OPTIONS = (
     click.option("--cache-control", metavar="TEXT", help="Store this header, e.g. max-age=3600."),
     click.option("--content-disposition", metavar="TEXT", help="Store this header, e.g. attachment."),
     click.option("--content-encoding", metavar="TEXT", help="Store this header, e.g. gzip."),
-    click.option("--sse", metavar="NAME", help="Encrypt the objects with AES256 or aws:kms."),
+    click.option("--sse", metavar="NAME", callback=_encryption, help="Encrypt the objects with AES256 or aws:kms."),
     click.option("--sse-kms-key-id", metavar="ID", help="Encrypt the objects with this KMS key."),
     click.option(
         "--metadata",
