@@ -16,7 +16,7 @@ from typing import Any
 from contract.trees import tree_of
 from hypothesis import strategies as st
 from model.fields import shown
-from model.values import CONTENT_TYPES, METADATA, Value
+from model.values import CONTENT_TYPES, METADATA, SEEDS, Value
 
 from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 
@@ -196,4 +196,4 @@ def _files(sizes: "list[int]") -> "st.SearchStrategy[dict[str, Value]]":
 
 
 def _values(sizes: "list[int]") -> "st.SearchStrategy[Value]":
-    return st.tuples(st.sampled_from(sizes), st.integers(0, 3)).map(lambda fields: Value(*fields))
+    return st.tuples(st.sampled_from(sizes), SEEDS).map(lambda fields: Value(*fields))

@@ -13,6 +13,7 @@ from metaflow_extensions.fasts3.plans.pieces import PART_SIZE
 SMALL = [1, 0, 17, 1024, 65_536, 300_000]
 LARGE = [PART_SIZE - 1, PART_SIZE, PART_SIZE + 1, 2 * PART_SIZE + 5]  # bytes; on both sides of one piece
 METADATA = [None, {"n": 1, "ü": ["\u20ac"]}, {"text": "a, b; c=d  e"}]
+SEEDS, FORMS = st.integers(0, 3), st.sampled_from(["bytes", "str", "file"])
 CONTENT_TYPES = [None, "text/x-test", "application/json; charset=utf-8"]
 
 
@@ -70,15 +71,16 @@ def given(argument: Any, folder: Path) -> Any:
     return argument
 
 
-@st.composite
-def values(draw: st.DrawFn, sizes: "list[int]") -> Value:
+def values(sizes: "list[int]") -> "st.SearchStrategy[Value]":
     """Values in memory."""
-    size = draw(st.sampled_from(sizes))
-    form = draw(st.sampled_from(["bytes", "str", "file"]))
-    skipped = draw(st.sampled_from([0, size // 2, size])) if form == "file" else 0
-    return Value(size, draw(st.integers(0, 3)), form, skipped)
+    halves = st.integers(0, 2)  # of a file, before its position
+
+    def value(size: int, seed: int, form: str, skipped: int) -> Value:
+        return Value(size, seed, form, skipped * size // 2 if form == "file" else 0)
+
+    return st.tuples(st.sampled_from(sizes), SEEDS, FORMS, halves).map(lambda fields: value(*fields))
 
 
 def files(sizes: "list[int]") -> "st.SearchStrategy[Value]":
     """Values on disk."""
-    return st.tuples(st.sampled_from(sizes), st.integers(0, 3), st.just("path")).map(lambda fields: Value(*fields))
+    return st.tuples(st.sampled_from(sizes), SEEDS, st.just("path")).map(lambda fields: Value(*fields))
