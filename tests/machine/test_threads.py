@@ -1,10 +1,11 @@
 """Tests of functions that are called in threads, where there are threads and where there are none."""
 
 import threading
+from queue import Empty, SimpleQueue
 
 import pytest
 
-from metaflow_extensions.fasts3.machine.threads import Threads
+from metaflow_extensions.fasts3.machine.threads import Threads, get_within
 
 LONG = 30.0  # seconds
 
@@ -30,6 +31,25 @@ def result_of(threads, function):
     [result] = threads.results(LONG)
     assert result.tag == "tag"
     return result
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e-9])
+def test_a_wait_for_a_queue_ends_although_its_time_is_over_at_once(seconds):
+    def wait():
+        for _ in range(50_000):  # SimpleQueue.get waited forever after 169 to 15,000 calls
+            with pytest.raises(Empty):
+                get_within(SimpleQueue(), seconds)
+
+    thread = threading.Thread(target=wait, daemon=True)
+    thread.start()
+    thread.join(LONG)
+    assert not thread.is_alive()
+
+
+def test_a_wait_for_a_queue_returns_what_is_or_comes(threads):
+    queue = SimpleQueue()
+    queue.put(1)
+    assert [get_within(queue, 0.0), threads.give(lambda: queue.put(2)), get_within(queue, LONG)] == [1, None, 2]
 
 
 def test_a_result_is_what_a_function_returns_or_raises(threads):

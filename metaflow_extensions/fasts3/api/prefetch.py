@@ -10,6 +10,7 @@ from typing import Callable, NamedTuple, Optional, Union
 from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.api.plan_thread import PlanThread, RunPlan
 from metaflow_extensions.fasts3.api.unnamed_files import MemoryFiles
+from metaflow_extensions.fasts3.machine.threads import get_within
 from metaflow_extensions.fasts3.plans.download import Download, Downloaded
 from metaflow_extensions.fasts3.plans.download_stream import DownloadStream, StreamedDownload
 from metaflow_extensions.fasts3.plans.look_ahead import LookAhead
@@ -195,7 +196,7 @@ class Prefetch:
         """Take one more result; return whether there was one."""
         try:
             # With a timeout: a signal that arrives just before a thread sleeps does not wake it.
-            arrived = self._arrived.get(timeout=SIGNAL_CHECK_INTERVAL) if wait else self._arrived.get_nowait()
+            arrived = get_within(self._arrived, SIGNAL_CHECK_INTERVAL if wait else 0.0)
         except Empty:
             return False
         if isinstance(arrived, _End):

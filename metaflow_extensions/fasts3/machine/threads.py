@@ -7,7 +7,35 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from queue import Empty, SimpleQueue
-from typing import Any, Callable, NamedTuple, Optional
+from typing import Any, Callable, NamedTuple, Optional, TypeVar
+
+T = TypeVar("T")
+
+
+def get_within(queue: "SimpleQueue[T]", seconds: Optional[float]) -> T:
+    """Return the next item of a queue that only this thread reads.
+
+    `SimpleQueue.get` with a timeout may wait forever, up to Python 3.12. It takes the lock of an empty queue, which is
+    free at first, and computes the time that is left. If the thread has not run in the meantime, on a busy machine,
+    this is negative, which means no limit. Here the first call takes the lock, so the second one waits for an item.
+
+    Parameters
+    ----------
+    queue : SimpleQueue
+    seconds : float or None
+        Maximum time to wait; None: no limit.
+
+    Raises
+    ------
+    queue.Empty
+        No item has come in this time.
+    """
+    try:
+        return queue.get_nowait()
+    except Empty:
+        if seconds == 0.0:
+            raise
+    return queue.get(timeout=seconds)
 
 
 def within(seconds: float, function: Callable[[], object], name: str) -> None:
@@ -88,7 +116,7 @@ class Threads:
     def results(self, timeout: Optional[float] = 0.0) -> Iterator[Result]:
         """Yield all results as soon as there are any; nothing after `timeout` seconds. None: no limit."""
         with contextlib.suppress(Empty):
-            result = self._results.get(timeout=timeout)
+            result = get_within(self._results, timeout)
             while True:
                 self.under_way -= result.ended
                 yield result

@@ -15,6 +15,7 @@ import weakref
 from queue import Empty, SimpleQueue
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
+from metaflow_extensions.fasts3.machine.threads import get_within
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ def _run(
     process = os.getpid()
     while True:
         try:
-            work = queue.get(timeout=STAY)
+            work = get_within(queue, STAY)
         except Empty:
             if os.getpid() != process:  # the work has forked, and the main thread is the parent's
                 break
@@ -143,7 +144,7 @@ def interruptible(work: "Callable[[Interruption], T]") -> T:
         while result is None:
             # With a timeout: a signal that arrives just before a thread blocks does not wake it.
             with contextlib.suppress(Empty):
-                result = call.results.get(timeout=SIGNAL_CHECK_INTERVAL)
+                result = get_within(call.results, SIGNAL_CHECK_INTERVAL)
         _idle.append(call)
     finally:
         if result is None:
