@@ -34,6 +34,7 @@ class Pool(NamedTuple):
 
     keys: "list[str]"
     independent: "list[str]"  # those that are not the prefix of others, if the server needs that
+    in_parts: "list[str]"  # likewise for objects in parts
     prefixes: "list[str]"
     strict: bool  # the server does not list empty prefixes
     sizes: Sizes  # of values
@@ -46,7 +47,8 @@ def pool_for(server: S3Server, sizes: Sizes = USUAL) -> Pool:
     if "object-beside-prefix" in server.lacks:
         keys = flat
     independent = flat if "conditional-writes-beside-prefix" in server.lacks else keys
-    return Pool(keys, independent, PREFIXES, "list-no-empty-prefixes" not in server.lacks, sizes)
+    in_parts = flat if "parts-beside-prefix" in server.lacks else keys
+    return Pool(keys, independent, in_parts, PREFIXES, "list-no-empty-prefixes" not in server.lacks, sizes)
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,9 @@ def every_call(pool: Pool) -> "dict[str, st.SearchStrategy[Any]]":
     # SeaweedFS responds 404 to a range of an empty object that is a prefix of others.
     requested = keys | ranges(independent)
     return {
-        "put": _put("put", pool, lambda keys: (keys, values(pool.sizes.values)), **HEADERS),
-        "put_many": _put("put_many", pool, lambda keys: (objects(keys, value=values(pool.sizes.values)),)),
-        "put_files": _put("put_files", pool, lambda keys: (objects(keys, path=files(pool.sizes.values)),)),
+        "put": _put("put", pool, lambda keys, sizes: (keys, values(sizes)), **HEADERS),
+        "put_many": _put("put_many", pool, lambda keys, sizes: (objects(keys, value=values(sizes)),)),
+        "put_files": _put("put_files", pool, lambda keys, sizes: (objects(keys, path=files(sizes)),)),
         "get": _call("get", requested, **lenient, **info),
         "get_many": _call("get_many", st.lists(requested, max_size=12), **lenient, **info),
         "get_recursive": _call("get_recursive", prefixes, **info),
@@ -95,11 +97,17 @@ def every_call(pool: Pool) -> "dict[str, st.SearchStrategy[Any]]":
         "delete_recursive": _call("delete_recursive", st.lists(st.sampled_from(pool.prefixes[:-1]), max_size=3)),
         "list_paths": _call("list_paths", st.none() | prefixes),
         "list_recursive": _call("list_recursive", st.none() | prefixes),
-        "copy": _put("copy", pool, lambda targets: (independent, targets), **HEADERS),
-        "copy_many": _put("copy_many", pool, lambda targets: (_copies(independent, targets),), **HEADERS),
+        "copy": _put("copy", pool, lambda targets, _: (independent, targets), **HEADERS),
+        "copy_many": _put("copy_many", pool, lambda targets, _: (_copies(independent, targets),), **HEADERS),
         "list_versions": _call("list_versions", _versions(pool)),
         "open_to_read": readings(independent),
-        "open_to_write": writings(pool.keys, pool.independent, pool.sizes.pieces),
+        "open_to_write": writings(
+            [
+                ("wb", pool.keys, pool.sizes.small),
+                ("wb", pool.in_parts, pool.sizes.pieces),
+                ("xb", pool.independent, pool.sizes.pieces),
+            ]
+        ),
         "presign": presigned(independent, pool.sizes.small),
         "download": downloadings(pool.strict, pool.sizes.small),
         "upload": uploadings(pool.sizes.small),
@@ -143,9 +151,14 @@ def _call(
 
 
 def _put(
-    method: str, pool: Pool, arguments: "Callable[[Any], tuple[Any, ...]]", **headers: "st.SearchStrategy[Any]"
+    method: str, pool: Pool, arguments: "Callable[[Any, Any], tuple[Any, ...]]", **headers: "st.SearchStrategy[Any]"
 ) -> "st.SearchStrategy[Call]":
+    uses = [
+        (True, pool.keys, pool.sizes.small),
+        (True, pool.in_parts, pool.sizes.values),
+        (False, pool.independent, pool.sizes.values),
+    ]
     return st.one_of(
-        _call(method, *arguments(st.sampled_from(keys)), overwrite=st.just(overwrite), **headers)
-        for overwrite, keys in ((True, pool.keys), (False, pool.independent))
+        _call(method, *arguments(st.sampled_from(keys), sizes), overwrite=st.just(overwrite), **headers)
+        for overwrite, keys, sizes in uses
     )

@@ -138,16 +138,15 @@ def readings(keys: "st.SearchStrategy[str]") -> "st.SearchStrategy[Reading]":
     return st.builds(Reading, keys, st.lists(read | read | line | seek | end | tell, max_size=8))
 
 
-def writings(keys: "list[str]", independent: "list[str]", sizes: "list[int]") -> "st.SearchStrategy[Writing]":
-    """Files of one part and of several."""
-    pieces = st.lists(_values(sizes), max_size=4)
+def writings(modes: "list[tuple[str, list[str], list[int]]]") -> "st.SearchStrategy[Writing]":
+    """Files of one part and of several: modes, with their keys and the sizes of what is written."""
     headers = st.fixed_dictionaries(
         {"content_type": st.sampled_from(CONTENT_TYPES), "metadata": st.sampled_from(METADATA)}
     )
     fails = st.sampled_from([False, False, False, True])
     return st.one_of(
-        st.builds(Writing, st.sampled_from(names), st.just(mode), pieces, fails, headers)
-        for mode, names in (("wb", keys), ("xb", independent))
+        st.builds(Writing, st.sampled_from(keys), st.just(mode), st.lists(_values(sizes), max_size=4), fails, headers)
+        for mode, keys, sizes in modes
     )
 
 

@@ -15,6 +15,7 @@ MEANINGS = {
     "prefixes-are-no-objects": "responds 404 to GET and HEAD of a key that is only a prefix of others",
     "request-ids": "sends request ids with errors",
     "object-beside-prefix": "stores `a` and `a/b`",
+    "parts-beside-prefix": "stores `a` in parts after `a/b`",
     "delete-of-a-prefix": "deletes nothing, without an error, if the key is only a prefix of others",
     "double-slash-keys": "stores keys with `//`",
     "leading-slash-keys": "stores keys that begin with `/`",
@@ -108,6 +109,7 @@ MEANINGS = {
 
 KEYS = (
     "object-beside-prefix",
+    "parts-beside-prefix",
     "double-slash-keys",
     "leading-slash-keys",
     "trailing-slash-keys",

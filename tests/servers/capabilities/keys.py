@@ -22,6 +22,18 @@ def _(client: Any, server: S3Server, prefix: str) -> None:
     keeps(client, server.bucket, f"{prefix}/a/b", also=f"{prefix}/a")
 
 
+@capability("parts-beside-prefix")
+def _(client: Any, server: S3Server, prefix: str) -> None:
+    """The same for an object ``a`` in parts that comes after ``a/b``."""
+    client.put_object(Bucket=server.bucket, Key=f"{prefix}/a/b", Body=b"value")
+    place = {"Bucket": server.bucket, "Key": f"{prefix}/a"}
+    upload = client.create_multipart_upload(**place)["UploadId"]
+    etag = client.upload_part(**place, UploadId=upload, PartNumber=1, Body=b"in parts")["ETag"]
+    parts = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload=parts)
+    assert client.get_object(**place)["Body"].read() == b"in parts"
+
+
 @capability("delete-of-a-prefix")
 def _(client: Any, server: S3Server, prefix: str) -> None:
     """A prefix is no object, and where there is none, nothing is deleted and nothing is wrong."""
