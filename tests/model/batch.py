@@ -6,6 +6,7 @@ A program. The number determines the kind of the batch; number and seed together
 or at the end of an example after a SIGINT, it prints a line of JSON: what was done, and the first difference.
 """
 
+import gc
 import json
 import signal
 import sys
@@ -127,4 +128,7 @@ def first_difference(machine: Any, steps: int, examples: int) -> Optional[str]:
 
 
 if __name__ == "__main__":
+    # Most objects are those of imported modules, or the choices that hypothesis keeps.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
     print(json.dumps(run(*map(int, sys.argv[1:4]))))
