@@ -87,9 +87,9 @@ MISSING_BUCKET = {**READS, **LENIENT_READS, **LISTINGS, **DELETES}
 
 
 def test_a_missing_bucket_is_an_error_that_names_it(make_s3, server, prefix):
-    # Also with return_missing, which is for keys. SeaweedFS creates a missing bucket on the first upload.
-    bucket, writes = f"no-{prefix}", {} if "missing-buckets" in server.lacks else WRITES
-    for name, verb in {**MISSING_BUCKET, **ROOTED, **writes}.items():
+    # Also with return_missing, which is for keys.
+    bucket = f"no-{prefix}"
+    for name, verb in {**MISSING_BUCKET, **ROOTED, **WRITES}.items():
         with case(name), pytest.raises(MetaflowS3NotFound, match=bucket):
             verb(make_s3(s3root=f"s3://{bucket}/some"), "key")
 

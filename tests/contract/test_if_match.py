@@ -226,7 +226,6 @@ def test_a_denied_head_is_an_error(make_s3, server, root, stored, local, write):
     assert stored.blob("k") == b"old"
 
 
-@pytest.mark.needs("missing-buckets")
 @each_write
 def test_a_missing_bucket_is_an_error(make_s3, local, write):
     nowhere = make_s3(s3root="s3://no-such-bucket-of-the-contract/x")

@@ -245,7 +245,6 @@ def test_abort(s3, stored):
     assert stored.open_uploads() == []
 
 
-@pytest.mark.needs("missing-buckets")
 def test_a_missing_bucket(bare):
     for data in (b"small", LARGE):
         file = bare.open("s3://no-such-bucket-here/key", "wb")

@@ -153,7 +153,6 @@ def test_a_denied_head_is_an_error(make_s3, put_pairs, server, root, stored, ver
     assert stored.list() == set()
 
 
-@pytest.mark.needs("missing-buckets")
 @both_verbs
 def test_a_missing_bucket_is_an_error(make_s3, put_pairs, verb):
     nowhere = make_s3(s3root="s3://no-such-bucket-of-the-contract/x")

@@ -92,7 +92,8 @@ class CopyMethods(Client):
             none. That of the source if None.
         encryption : str, optional, default None
             Server-side encryption of the copy, e.g. 'aws:kms'. If None, that of this client, otherwise that of the
-            source with its KMS key. Amazon S3's own 'AES256' does not count: the default of the copy's bucket applies.
+            source with its KMS key. On Amazon S3, 'AES256' is not copied from the source: the default encryption of the
+            copy's bucket applies.
         if_match : str, optional, default None
             The `etag` that the source must still have.
         extra_args : Dict[str, Any], optional, default None

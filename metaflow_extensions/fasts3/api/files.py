@@ -140,7 +140,7 @@ class FileMethods(PutMethods):
             8 MiB.
         content_type : str, optional, default None
             MIME type of an object that is written.
-        metadata : Dict[str, str], optional, default None
+        metadata : Dict[str, Any], optional, default None
             User metadata to store with an object that is written, as for `put`.
         encryption : str, optional, default None
             Server-side encryption of an object that is written; that of this client if None.
@@ -198,7 +198,9 @@ class FileMethods(PutMethods):
             binary = self._open_to_read(self._location.url(given), version_id, condition, look_ahead)
             return binary if mode == "rb" else io.TextIOWrapper(binary, encoding or "utf-8", errors, newline)
         if version_id is not None:
-            raise MetaflowS3Exception("S3 chooses the id of a version that is stored. Omit version_id for writing.")
+            raise MetaflowS3Exception(
+                "S3 assigns the version id when it stores an object. Omit version_id for writing."
+            )
         headers = headers_of(
             given,
             **of_object,

@@ -69,9 +69,9 @@ class IterateMethods(Client):
         keep : bool, default False
             If True, files remain until the client is closed.
         look_ahead : int, default 256 MiB
-            Maximum bytes of the objects that are downloaded or being downloaded, the current one included. An object
-            that is larger exceeds it when it is the next one. The client learns the size of an object from the first
-            bytes of its response, so it may exceed the limit briefly when sizes suddenly grow.
+            Maximum bytes of the objects that are downloaded or being downloaded, the current one included. The next
+            object is downloaded even if it alone exceeds this limit. The client learns the size of an object from the
+            first bytes of its response, so it may exceed the limit briefly when sizes suddenly grow.
         look_ahead_objects : int, default 2000
             Maximum number of objects ahead of the loop.
 

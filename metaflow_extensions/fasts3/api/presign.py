@@ -64,7 +64,7 @@ class PresignMethods(Client):
             )
         version_id = version_of(key)
         if version_id is not None and method == "PUT":
-            raise MetaflowS3Exception("S3 chooses the id of a version that is stored. Omit version_id for PUT.")
+            raise MetaflowS3Exception("S3 assigns the version id when it stores an object. Omit version_id for PUT.")
         bucket, name = split_object_url(self._location.url(key_of(key)))
         client = self._executor.client()
         if client.is_anonymous:

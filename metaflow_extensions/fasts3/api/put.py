@@ -57,14 +57,14 @@ class PutMethods(Client):
             Key of the object: an S3 URL, or relative to the root.
         obj : PutValue
             Value to store: a string, which is encoded as UTF-8, a bytes-like object, or a binary file: any object whose
-            `read` returns bytes. A file is stored from its beginning, whatever its position, and stays open. If it
-            can't seek, such as a pipe or an HTTP response, it is stored from where it is, in parts as they come. The
-            contents of a bytearray or memoryview are copied before the upload.
+            `read` returns bytes. A file is stored from its beginning, whatever its position, and stays open. A file
+            that can't seek, such as a pipe or an HTTP response, is stored from its current position; its parts are
+            uploaded while it is read. The contents of a bytearray or memoryview are copied before the upload.
         overwrite : bool, default True
             If False, an object that exists is not replaced; the call succeeds and uploads nothing.
         content_type : str, optional, default None
             MIME type of the object.
-        metadata : Dict[str, str], optional, default None
+        metadata : Dict[str, Any], optional, default None
             User metadata to store with the object, a JSON-encodable dictionary. S3 limits it to 2 KiB.
         if_match : str, optional, default None
             The `etag` of an `S3Object` returned by `get` or `info`. S3 replaces the object only if its ETag is still

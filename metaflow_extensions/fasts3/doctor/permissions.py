@@ -90,7 +90,7 @@ def check_bucket(context: Context) -> Finding:
     if error is None:
         return ok(f"The bucket {context.bucket} exists.")
     if isinstance(error, MetaflowS3NotFound):
-        remedy = f"{REMEDIES[Code.NO_BUCKET]} Or create it: aws s3 mb s3://{context.bucket}."
+        remedy = f"{REMEDIES[Code.NO_BUCKET]} Or create it: metaflow fasts3 mb s3://{context.bucket}."
         return problem(f"The bucket {context.bucket} does not exist.", remedy)
     if isinstance(error, MetaflowS3AccessDenied):
         message = f"S3 does not say whether the bucket {context.bucket} exists: {message_of(error)}"
