@@ -233,8 +233,8 @@ def listed(*names):
 def test_objects_without_a_file(root):
     write(root, "a", "new", "folder/x", "Case")
     (root / "link").symlink_to("nowhere")
-    odd = ["a//b", "../root/a", "a/", "x" * 300, "\0", ""]
-    names = ["a", "b", "c/d", "new", "folder", "folder/", "gone/", "link", *odd]
+    odd = ["a//b", "../root/a", "a/", "x" * 300, "\0"]
+    names = ["a", "b", "c/d", "new", "folder", "folder/", "gone/", "link", "", *odd]
     stored = StoredDestination("bucket", "p/", ALL, listed(*names))
     gone = ["b", "c/d", "folder", "gone/", *odd]
     assert stored.others(["a", "folder/x"], str(root)) == [("bucket", f"p/{name}", ETAG) for name in gone]

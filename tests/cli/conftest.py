@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sysconfig
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Callable
 import pytest
 from metaflow._vendor.click.testing import CliRunner
 from servers.s3_server import S3Server
+from servers.stored import Stored
 
 from metaflow_extensions.fasts3.cli.main import cli
 
@@ -66,6 +68,15 @@ def fasts3(here: Path) -> "Callable[..., Any]":
         return result
 
     return run
+
+
+@pytest.fixture
+def odd(here: Path, moto: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stored]:
+    """The objects below a prefix on a server that supports all keys, which commands then use."""
+    reach(moto, monkeypatch)
+    client = moto.boto3_client()
+    yield Stored(client, moto.bucket, f"odd-{uuid.uuid4().hex}/")
+    client.close()
 
 
 @pytest.fixture

@@ -102,18 +102,30 @@ def test_charges_are_accepted(fasts3, root, stored):
     assert "x-amz-request-payer=requester" in url
 
 
+@pytest.mark.parametrize("option", [["--request-payer", "requester"], ["--request-payer=requester"]])
+def test_the_only_value_that_other_programs_accept_is_no_argument(fasts3, root, stored, option):
+    stored.put_all({"a": b"", "b": b"", "requester": b""})
+    assert fasts3("rm", "--root", root, *option, "a").stderr == "Deleted 1 object.\n"
+    assert stored.list() == {"b", "requester"}
+    assert fasts3("rm", "--root", root, "--request-payer", "b", "requester").exit_code == 0
+    assert stored.list() == set()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--profile", ""], "it is empty, perhaps because a shell variable is not set"),
-        (["--endpoint-url", "localhost:8333"], "whose form is https://host or https://host:port"),
-        (["--endpoint-url", ""], "whose form is https://host or https://host:port"),
+        (["--endpoint-url", "localhost:8333"], "Write it as https://host or https://host:port"),
+        (["--endpoint-url", ""], "Write it as https://host or https://host:port"),
         (["--endpoint-url", "https://host:port"], None),
-        (["--region", "eu west"], "'eu west' is not the name of a region"),
-        (["--region", ""], "'' is not the name of a region"),
+        (["--region", "eu west"], "'eu west' is not a valid region name"),
+        (["--region", ""], "'' is not a valid region name"),
         (["--max-connections", "0"], "0 is smaller than the minimum"),
         (["--max-bandwidth", "100"], "it is 100 bytes per second, and must be at least 1,024"),
         (["--max-bandwidth", "fast"], "'fast' is not a size"),
+        (["--max-bandwidth", "9" * 400], "is not a size"),
+        (["--include", ""], "it is empty, perhaps because a shell variable is not set"),
+        (["--exclude", "a", "--exclude", ""], "it is empty, perhaps because a shell variable is not set"),
         (["--no-sign-request", "--request-payer"], "can't be combined"),
     ],
 )

@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import uuid
 
 import pytest
+from servers.stored import Stored
 
 FILES = {"a/1.csv": b"1", "a/b/2.csv": b"22", "a/b/3.txt": b"3", "ab": b"", "z": b"zz"}
 
@@ -22,6 +24,16 @@ def tree(here):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(body)
     return folder
+
+
+@pytest.fixture
+def new_bucket(moto):
+    """An empty bucket of its own."""
+    client = moto.boto3_client()
+    name = f"new-{uuid.uuid4().hex}"
+    client.create_bucket(Bucket=name)
+    yield Stored(client, name, "")
+    client.close()
 
 
 def files(folder):
@@ -54,7 +66,7 @@ def test_objects_go_to_files(fasts3, here, root, filled):
 def test_streams(fasts3, root, stored):
     body = os.urandom(9 * 2**20)
     done = fasts3("cp", "-", f"{root}/x", "--content-type", "application/x-random", stdin=body)
-    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    assert (done.exit_code, done.stdout) == (0, "")
     assert stored.head("x")["ContentType"] == "application/x-random"
     done = fasts3("cp", f"{root}/x", "-")
     assert (done.stdout_bytes == body, done.stderr) == (True, "")
@@ -75,6 +87,9 @@ def test_streams(fasts3, root, stored):
         (["a", "s3://bucket/b", "--metadata", "x"], "'x' is not of the form NAME=VALUE"),
         (["--sse", "a", "c", "s3://bucket/b/"], "'a' is not one of AES256, aws:kms, aws:kms:dsse"),
         (["s3://bucket/a", "s3://bucket/b", "--exclude", "x"], "is the key of one object"),
+        (["-", "s3://bucket/a", "--exclude", "x"], "'-' is not a directory"),
+        (["a", "s3://bucket/b", "--content-type", ""], "it is empty"),
+        (["a", "s3://bucket/b", "--sse-kms-key-id", ""], "it is empty"),
     ],
 )
 def test_errors_are_one_sentence(fasts3, here, arguments, message):
@@ -231,7 +246,7 @@ def test_two_objects_of_one_name_are_not_mixed_up(fasts3, root, stored):
     stored.put_all({"x/same": b"x", "y/same": b"y"})
     done = fasts3("cp", f"{root}/x/same", f"{root}/y/same", f"{root}/x/same", f"{root}/w/")
     assert done.exit_code == 1
-    assert f"'{root}/y/same' was skipped: another object becomes {root}/w/same." in done.stderr
+    assert f"'{root}/y/same' was skipped: another source has the same target, {root}/w/same." in done.stderr
     assert stored.blob("w/same") == b"x"
 
 
@@ -250,3 +265,35 @@ def test_onto_itself(fasts3, root, filled):
     assert fasts3("cp", f"{root}/a/", f"{root}/a/", "--cache-control", "no-cache").exit_code == 0
     assert filled.head("a/1.csv")["CacheControl"] == "no-cache"
     assert filled.blobs() == FILES
+
+
+def test_copies_are_not_copied_again(fasts3, root, stored):
+    stored.put_all({"c/1": b"1", "a/2": b"2", "a/sub/3": b"3"})
+    assert fasts3("cp", "-r", f"{root}/c/", f"{root}/a/", f"{root}/a/sub/").exit_code == 0
+    assert stored.list() == {"c/1", "a/2", "a/sub/3", "a/sub/1", "a/sub/2", "a/sub/sub/3"}
+
+
+@pytest.mark.parametrize("command", [["cp", "-r"], ["mv"], ["sync"]])
+def test_the_mark_of_a_directory_has_no_copy_in_a_bucket(fasts3, odd, new_bucket, command):
+    odd.put_all({"": b"", "x": b"x", "sub/": b""})
+    done = fasts3(*command, f"s3://{odd.bucket}/{odd.prefix}", f"s3://{new_bucket.bucket}/")
+    assert done.exit_code == 0, done.stderr
+    assert new_bucket.list() == {"x", "sub/"}
+    assert odd.list() == ({""} if command == ["mv"] else {"", "x", "sub/"})
+
+
+@pytest.mark.parametrize("command", ["get", "cp", "mv"])
+@pytest.mark.parametrize("destination", ["{root}/new", "new"])
+def test_a_dry_run_finds_missing_objects(fasts3, root, stored, command, destination):
+    stored.put("a", b"x" * 1000)
+    target = destination.format(root=root)
+    if command == "get" and destination != "new":
+        pytest.skip("get downloads")
+    done = fasts3(command, "--dry-run", f"{root}/a", f"{root}/none", target)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(
+        f"Would {'move' if command == 'mv' else 'copy' if target != 'new' else 'download'} 1 "
+    )
+    assert f"There is no object {root}/none" in done.stderr
+    if target == "new":
+        assert "1000 bytes" in done.stderr

@@ -73,4 +73,4 @@ def test_include_and_exclude(fasts3, root, filled):
     assert groups_of(fasts3("du", "--json", "--include", "*.csv", f"{root}/")) == [(f"{root}/", 2, 2048)]
     groups = groups_of(fasts3("du", "--json", "--group", "--exclude", "b/c/*", f"{root}/a"))
     assert groups == [(f"{root}/a/b/", 1, 1048), (f"{root}/a", 2, 2048)]
-    assert "--include and --exclude leave no object" in fasts3("du", "--exclude", "*", f"{root}/a").stderr
+    assert "--include and --exclude select no object" in fasts3("du", "--exclude", "*", f"{root}/a").stderr

@@ -6,12 +6,10 @@ import os
 import re
 import socket
 import stat
-import uuid
 
 import pytest
 from metaflow import S3
 from metaflow.datatools.s3 import MetaflowS3AccessDenied
-from servers.stored import Stored
 
 from metaflow_extensions.fasts3.api import local_paths
 from metaflow_extensions.fasts3.cli import to_local
@@ -242,15 +240,6 @@ def test_an_object_that_is_named_twice_is_returned_once(fasts3, here, root, stor
     stored.put("x/same", b"x")
     assert fasts3("get", f"{root}/x/same", f"{root}/x/*", "out").exit_code == 0
     assert files(here) == {"out/same": b"x"}
-
-
-@pytest.fixture
-def odd(moto, monkeypatch):
-    """A root on a server that supports all keys."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", moto.endpoint_url)
-    client = moto.boto3_client()
-    yield Stored(client, moto.bucket, f"odd-{uuid.uuid4().hex}/")
-    client.close()
 
 
 def test_keys_that_lead_out_of_the_directory_are_left_out(fasts3, here, odd):

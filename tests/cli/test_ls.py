@@ -208,10 +208,24 @@ def test_include_and_exclude(fasts3, root, filled, arguments, names):
     assert [name for _, name in shown] == names
 
 
+def test_patterns_that_match_nothing_of_a_bucket_are_an_error(fasts3, server):
+    for command in (["ls", "-r"], ["du"]):
+        done = fasts3(*command, "--include", "*.nothing-has-this", f"s3://{server.bucket}")
+        assert done.exit_code == 1
+        assert "select no object" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--recursive", "--summarize", "--include=a", "--exclude=a"])
+def test_buckets_are_not_objects(fasts3, option):
+    done = fasts3("ls", option)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "Without a URL, ls lists buckets" in done.stderr
+
+
 def test_no_included_object_is_an_error(fasts3, root, filled):
     done = fasts3("ls", "-r", "--include", "*.nope", root)
     assert (done.exit_code, done.stdout) == (1, "")
-    assert "--include and --exclude leave no object of" in done.stderr
+    assert "--include and --exclude select no object of" in done.stderr
 
 
 def test_a_server_without_details_has_empty_columns(fasts3, monkeypatch):

@@ -16,6 +16,7 @@ from metaflow._vendor import click
 from metaflow._vendor.click._bashcomplete import do_complete
 
 from metaflow_extensions.fasts3.cli import main
+from metaflow_extensions.fasts3.cli.exit_status import BROKEN_PIPE
 from metaflow_extensions.fasts3.cli.main import ALTERNATIVES, COMMANDS, LazyGroup
 
 IMPORTED = """
@@ -86,6 +87,15 @@ def test_commands_of_other_programs_suggest_ours(fasts3, typed):
     named = re.findall(r"'(\w+)'", done.stderr.partition(f"No such command {typed!r}. ")[2])
     assert named
     assert set(named) <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["ls", "--help"]])
+def test_a_closed_pipe_ends_a_help_text_without_a_message(start, arguments):
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = start(*arguments, stdout=writer)
+    os.close(writer)
+    assert (process.wait(), process.stderr.read()) == (BROKEN_PIPE, b"")
 
 
 def test_the_version_is_printed(fasts3):

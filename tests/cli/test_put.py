@@ -78,7 +78,7 @@ def test_existing_objects_are_replaced_or_left_alone(fasts3, root, stored, tree)
 def test_a_pipe(start, here, root, stored):
     body = os.urandom(20 * 2**20)
     process = start("put", "-", f"{root}/x", "--content-type", "application/gzip")
-    assert process.communicate(body) == (b"", b"")
+    assert re.fullmatch(rb"Uploaded 1 file in [0-9.]+ m?s\.\n", process.communicate(body)[1])
     assert process.returncode == 0
     assert hashlib.sha256(stored.blob("x")).digest() == hashlib.sha256(body).digest()
     assert stored.head("x")["ContentType"] == "application/gzip"
@@ -89,7 +89,7 @@ def test_a_pipe(start, here, root, stored):
 def test_stdin(fasts3, here, root, stored, size):
     body = os.urandom(size)
     done = fasts3("put", "-", f"{root}/x", stdin=body)
-    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    assert (done.exit_code, done.stdout) == (0, "")
     assert hashlib.sha256(stored.blob("x")).digest() == hashlib.sha256(body).digest()
     assert list(here.iterdir()) == []
 
@@ -111,7 +111,10 @@ def test_stdin_is_not_stored_if_the_object_exists(fasts3, root, stored, option):
     assert done.stderr == f"{'Would upload' if option else 'Uploaded'} 0 files; 1 already existed.\n"
     assert fasts3("put", "-n", "-q", *option, "-", f"{root}/x", stdin="new").stderr == ""
     assert stored.blob("x") == b"mine"
-    assert fasts3("put", "--json", *option, "-", f"{root}/x", stdin="new").stdout == f'{{"url": "{root}/x"}}\n'
+    assert (
+        fasts3("put", "--json", *option, "-", f"{root}/x", stdin="new").stdout
+        == f'{{"url": "{root}/x", "path": "-"}}\n'
+    )
 
 
 def test_names_that_are_not_utf_8_are_printed_unchanged(fasts3, root, here):
@@ -120,6 +123,20 @@ def test_names_that_are_not_utf_8_are_printed_unchanged(fasts3, root, here):
     done = fasts3("put", "--dry-run", os.fsdecode(b"\xff"), f"{root}/x")
     assert done.exit_code == 0
     assert done.stdout_bytes == b"upload: \xff/a to %s/x/a\n" % root.encode()
+
+
+def test_stdin_is_counted(fasts3, root, stored):
+    assert fasts3("put", "-", f"{root}/a", "--dry-run", stdin="a").stderr == "Would upload 1 file.\n"
+    done = fasts3("put", "-", f"{root}/a", "--json", stdin="a")
+    assert json.loads(done.stdout) == {"url": f"{root}/a", "path": "-"}
+    assert done.stderr.startswith("Uploaded 1 file in ")
+
+
+def test_what_is_no_regular_file_is_piped(fasts3, here, root, stored):
+    os.mkfifo(here / "pipe")
+    done = fasts3("put", "pipe", f"{root}/a")
+    assert done.exit_code == 1
+    assert "Pipe its data to `metaflow fasts3 put - URL`." in done.stderr
 
 
 def test_stdin_needs_a_key(fasts3, root):
@@ -153,8 +170,8 @@ def test_the_one_file_that_can_t_be_uploaded_is_one_sentence(fasts3, root, store
     done = fasts3("put", "--quiet", "tree", root)
     assert done.exit_code == 1
     assert (
-        done.stderr
-        == f"Error: 'tree/pipe', for the key '{root}/pipe', is not a regular file. Store its data with put.\n"
+        done.stderr == f"Error: 'tree/pipe', for the key '{root}/pipe', is not a regular file. "
+        "Pipe its data to `metaflow fasts3 put - URL`.\n"
     )
     assert len(stored.list()) == 4
 

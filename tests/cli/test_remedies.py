@@ -8,6 +8,7 @@ from metaflow_extensions.fasts3.api import errors
 from metaflow_extensions.fasts3.api.copy import CHANGE_SOMETHING
 from metaflow_extensions.fasts3.api.local_paths import EXPAND, INSTEAD
 from metaflow_extensions.fasts3.api.mirrors import ASK_FOR_EMPTY, KEPT
+from metaflow_extensions.fasts3.api.upload_sources import NOT_A_FILE
 from metaflow_extensions.fasts3.cli.remedies import in_commands
 
 OTHERS = [
@@ -21,8 +22,11 @@ OTHERS = [
     EXPAND,
     INSTEAD,
     KEPT,
+    NOT_A_FILE,
 ]
-PYTHON = re.compile(r"\w\(|=True|tmproot|client_params|get_many|expanduser|`exclude`|\bPython\b")
+PYTHON = re.compile(
+    r"\w\(|=True|tmproot|client_params|get_many|expanduser|`exclude`|\bPython\b|\bwith put\b|\bnew etag\b"
+)
 
 
 @pytest.mark.parametrize("remedy", [*errors.REMEDIES.values(), *errors.REMEDIES_OF_S3_CODES.values(), *OTHERS])

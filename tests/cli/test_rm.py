@@ -363,3 +363,43 @@ def test_quiet_prints_errors_only(fasts3, root, filled):
     assert done.stderr.splitlines()[0] == f"There is no object {root}/none."
     assert "Deleted" not in done.stderr
     assert filled.list() == KEYS - {"z", "ab"}
+
+
+@pytest.mark.parametrize("dry_run", [["--dry-run"], []])
+def test_overlapping_prefixes_are_counted_once(fasts3, root, filled, dry_run):
+    done = fasts3("rm", "-r", "--yes", *dry_run, f"{root}/a/b/", f"{root}/a", f"{root}/a/", f"{root}/a/*.csv")
+    assert (done.exit_code, done.stderr) == (0, f"{'Would delete' if dry_run else 'Deleted'} 3 objects.\n")
+    assert filled.list() == (KEYS if dry_run else {"ab", "z"})
+
+
+def test_filters_apply_to_the_paths_below_each_of_overlapping_prefixes(fasts3, root, filled):
+    assert fasts3("rm", "-r", "--yes", "--include", "3.csv", f"{root}/a", f"{root}/a/b").exit_code == 1
+    assert filled.list() == KEYS - {"a/b/3.csv"}
+
+
+def test_an_empty_prefix_is_named_beside_missing_keys(fasts3, root, filled):
+    done = fasts3("rm", "--yes", f"{root}/none", f"{root}/none*")
+    assert done.exit_code == 1
+    assert f"No key matches {root}/none*. 1 of the keys does not exist." in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("url", ["{root}/none/", "{root}/none*"])
+def test_an_empty_prefix_may_be_no_error(fasts3, root, filled, url):
+    done = fasts3("rm", "-r", "--yes", "--missing-ok", url.format(root=root))
+    assert (done.exit_code, done.stderr) == (0, "Deleted 0 objects.\n")
+
+
+def test_an_object_whose_key_ends_in_a_slash_is_raw(fasts3, odd):
+    odd.put_all({"d/": b"x", "d/e": b""})
+    done = fasts3("rm", f"s3://{odd.bucket}/{odd.prefix}d/")
+    assert (done.exit_code, odd.list()) == (2, {"d/", "d/e"})
+    assert "or --raw" in done.stderr
+    assert fasts3("cat", "--raw", f"s3://{odd.bucket}/{odd.prefix}d/").stdout == "x"
+    assert fasts3("rm", "--raw", f"s3://{odd.bucket}/{odd.prefix}d/").exit_code == 0
+    assert odd.list() == {"d/e"}
+
+
+def test_a_root_with_two_slashes_is_not_the_directory_above(fasts3, root, filled):
+    done = fasts3("rm", "-r", "--yes", "--root", f"{root}/a//", "/")
+    assert (done.exit_code, filled.list()) == (2, KEYS)
+    assert "it ends in two slashes" in done.stderr

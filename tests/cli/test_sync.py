@@ -259,8 +259,10 @@ def test_a_failure_prevents_deletions(
 
 def test_failed_objects_are_named(fasts3, root, remote, local):
     os.mkfifo(local / "pipe")
+    os.mkfifo(local / "other")
     remote.put("up/extra", b"")
     done = fasts3("sync", "local", f"{root}/up", "--delete")
     assert done.exit_code == 1
+    assert "2 of 5 files were not uploaded. Nothing was deleted. The first: " in done.stderr
     assert "local/pipe" in done.stderr
     assert below(remote, "up/") == {**TREE, "extra": b""}

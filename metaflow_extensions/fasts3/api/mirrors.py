@@ -202,7 +202,9 @@ class StoredDestination:
 
 
 def _is_in(directory: str, name: str) -> bool:
-    """Whether a key after a prefix is a file in a directory, or with a slash at the end a directory in it."""
+    """Whether a key after a prefix is a file in a directory, or if it is empty or ends in a slash, a directory."""
+    if not name:
+        return True
     parts = name.split("/")
     is_folder = not parts[-1]
     if is_folder:

@@ -168,7 +168,8 @@ MetaflowS3Exception
             try:
                 split_object_url(url)
             except MetaflowException as error:
-                left_out.note(f"s3://{bucket}/{one.key}", error)
+                if name or one.size:  # an empty object that marks the prefix as a directory needs no copy in a bucket
+                    left_out.note(f"s3://{bucket}/{one.key}", error)
             else:
                 yield CopyRequest(key, url, Source(bucket, one.key), None, one.size or 0)
 

@@ -18,6 +18,7 @@ from metaflow_extensions.fasts3.plans.pieces import PART_SIZE, Piece, pieces
 from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.local_files import Version, version_of
 
+NOT_A_FILE = "Store its data with put."
 Reader = Callable[[Piece], Buffer]
 
 
@@ -226,7 +227,7 @@ def path_source(key: Any, path: Any) -> tuple[str, Version]:
         status = os.stat(absolute)
         if not stat.S_ISREG(status.st_mode):
             raise MetaflowS3InvalidObject(
-                f"'{_named(path)}', for the key '{_named(key)}', is not a regular file. Store its data with put."
+                f"'{_named(path)}', for the key '{_named(key)}', is not a regular file. {NOT_A_FILE}"
             )
         return absolute, version_of(status)
     except TypeError:

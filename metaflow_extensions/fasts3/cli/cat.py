@@ -93,7 +93,7 @@ def cat(
     refuse_empty(urls)
     location = location_from(run, root)
     selections = [select(url, location, raw) for url in urls]
-    refuse_directories(selections)
+    refuse_directories(one for one in selections if not (raw and one.key))
     several = len(selections) > 1 or selections[0].pattern is not None
     if several and byte_range is not None:
         raise click.UsageError("--range needs the URL of one object.")

@@ -12,7 +12,7 @@ from metaflow._vendor import click
 
 from metaflow_extensions.fasts3.api.limits import LEAST_BANDWIDTH
 from metaflow_extensions.fasts3.api.s3 import S3
-from metaflow_extensions.fasts3.cli.options import Size
+from metaflow_extensions.fasts3.cli.options import Size, not_empty
 
 ENDPOINT = re.compile(r"https?://[^/?#\s]+[^?#\s]*\Z", re.IGNORECASE)
 REGION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")  # the labels of host names that boto3 accepts
@@ -60,15 +60,9 @@ class Connection(NamedTuple):
         return {**(configuration.DATATOOLS_CLIENT_PARAMS or {}), **chosen} if chosen else None
 
 
-def _not_empty(_: Any, __: Any, value: Optional[str]) -> Optional[str]:
-    if value == "":
-        raise click.BadParameter("it is empty, perhaps because a shell variable is not set.")
-    return value
-
-
 def _endpoint(_: Any, __: Any, value: Optional[str]) -> Optional[str]:
     if value is not None and not ENDPOINT.match(value):  # not repeated: it may contain a password
-        raise click.BadParameter("it is not the URL of an endpoint, whose form is https://host or https://host:port.")
+        raise click.BadParameter("it is not a valid endpoint URL. Write it as https://host or https://host:port.")
     return value
 
 
@@ -80,13 +74,13 @@ def _bandwidth(_: Any, __: Any, value: Optional[int]) -> Optional[int]:
 
 def _region(_: Any, __: Any, value: Optional[str]) -> Optional[str]:
     if value is not None and not REGION.match(value):
-        raise click.BadParameter(f"{value!r} is not the name of a region, such as eu-west-1.")
+        raise click.BadParameter(f"{value!r} is not a valid region name. Give a name such as eu-west-1.")
     return value
 
 
 _OPTIONS = (
     click.option(
-        "--profile", metavar="NAME", callback=_not_empty, help="Use this profile of the AWS configuration files."
+        "--profile", metavar="NAME", callback=not_empty, help="Use this profile of the AWS configuration files."
     ),
     click.option(
         "--endpoint-url", metavar="URL", callback=_endpoint, help="Use this server, https://host or https://host:port."

@@ -88,7 +88,7 @@ def transfer(
     direction = direction_of(sources, destination, "mv" if options.moves else "cp", options)
     if direction is Direction.UP:
         target = target_of(destination)
-        to_s3.check(sources, target)
+        to_s3.check(sources, target, options)
         with open_client() as s3:
             to_s3.upload(s3, sources, target, options)
         return

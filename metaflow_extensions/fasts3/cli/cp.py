@@ -22,8 +22,8 @@ def cp(
 
     The arguments decide the direction: those that begin with s3:// are in S3, all others are local paths; - is stdin as
     a SOURCE, and stdout as DEST. Within S3, the server copies. A URL that ends in a slash, or has wildcards, selects
-    many objects. DEST is then a prefix; it also is if there are several sources, or if it ends in a slash. Copies keep
-    the headers of their source, unless an option replaces them. For copies between local paths, use the shell's cp.
+    many objects. DEST is then a prefix, as it is with several sources or if it ends in a slash. Copies keep the headers
+    of their source, unless an option replaces them. For copies between local paths, use the shell's cp.
 
     \b
     Examples:

@@ -69,7 +69,7 @@ def du(
         for page in pages:
             _add(page, sums, start, depth or int(group))
     total = sums.pop("")
-    if not total.objects and (selection.text or selection.base):
+    if not total.objects and not selection.is_all:
         raise click.ClickException(selection.nothing())
     lines = [*sorted(sums.items()), (selection.url, total)]
     print_lines(_line(url, one, human, as_json) for url, one in lines)

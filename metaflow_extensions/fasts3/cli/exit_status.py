@@ -1,7 +1,6 @@
 """Turns exceptions of a command into an exit status, with one sentence instead of a traceback."""
 
 import functools
-import gc
 import os
 import signal
 import sys
@@ -9,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NoReturn, Optional
 
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException
@@ -19,7 +18,6 @@ from metaflow_extensions.fasts3.api.standard_error import write_line
 from metaflow_extensions.fasts3.cli.remedies import in_commands
 
 INTERRUPTED = 128 + signal.SIGINT  # the status in shells of a program that Ctrl-C ended
-ALLOCATIONS = 50_000  # of objects, before Python looks for reference cycles among them
 BROKEN_PIPE = 128 + signal.SIGPIPE  # the reader has ended, as in `... | head`
 
 
@@ -29,13 +27,10 @@ def with_exit_status(function: "Callable[..., None]") -> "Callable[..., None]":
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
-            with _sigterm_raises(), _rare_collections():
+            with _sigterm_raises():
                 function(*args, **kwargs)
         except BrokenPipeError:
-            # Python flushes stdout at its end, and would report the broken pipe once more.
-            with open(os.devnull, "wb") as devnull:
-                os.dup2(devnull.fileno(), 1)
-            sys.exit(BROKEN_PIPE)
+            exit_without_reader()
         except (KeyboardInterrupt, click.Abort):
             write_line("Stopped.")
             sys.exit(INTERRUPTED)
@@ -45,6 +40,14 @@ def with_exit_status(function: "Callable[..., None]") -> "Callable[..., None]":
             raise click.ClickException(sentence_of(error)) from error
 
     return run
+
+
+def exit_without_reader() -> NoReturn:
+    """End the program after the reader of stdout has ended, without a message."""
+    # Python flushes stdout at its end, and would report the broken pipe once more.
+    with open(os.devnull, "wb") as devnull:
+        os.dup2(devnull.fileno(), 1)
+    sys.exit(BROKEN_PIPE)
 
 
 def sentence_of(error: OSError) -> str:
@@ -66,17 +69,6 @@ def _sigterm_raises() -> "Iterator[None]":
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-@contextmanager
-def _rare_collections() -> "Iterator[None]":
-    """Make Python look for reference cycles less often: a quarter of the time of 100,000 files otherwise."""
-    before = gc.get_threshold()
-    gc.set_threshold(ALLOCATIONS, *before[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 def _exit(number: int, frame: Optional[FrameType]) -> None:

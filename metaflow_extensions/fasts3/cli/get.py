@@ -64,9 +64,8 @@ def get(
     a directory, which is created if it does not exist. File names are the parts of the keys after the prefix, or after
     the last slash before the first wildcard; --include and --exclude match these names. A file appears under its name
     once it is complete, with the time of its object. Files with the size and the time of their object are not
-    downloaded again; for an object that is given by its key, the MD5 of the file must also be the ETag. Objects that S3
-    refuses, or whose keys can't be file names, such as dir/../../file, are skipped; the error names them at the end,
-    and the exit status is 1.
+    downloaded again. Objects that S3 refuses, or whose keys can't be file names, such as dir/../../file, are skipped;
+    the error names them at the end, and the exit status is 1.
 
     \b
     Examples:

@@ -78,6 +78,8 @@ def ls(
     """
     location = location_from(run, root)
     if not urls and location.root is None:
+        if recursive or summarize or include or exclude:
+            raise click.UsageError("Without a URL, ls lists buckets. For objects, give a URL, --run or --root.")
         _print_buckets(connection, as_json)
         return
     selection = filtered(select_one(urls, location, raw), include, exclude)
@@ -89,10 +91,9 @@ def ls(
             print_lines(_lines(selection, page, flat, options))
             sizes = [one.size for one in page if one.size is not None]
             objects, directories, size = objects + len(sizes), directories + len(page) - len(sizes), size + sum(sizes)
-    if not objects and not directories and (selection.text or selection.base):
-        is_filtered = include or exclude
+    if not objects and not directories and not selection.is_all:
         raise click.ClickException(
-            selection.nothing() if flat or is_filtered else f"No objects or directories at {selection.url}."
+            selection.nothing() if flat or selection.is_filtered else f"No objects or directories at {selection.url}."
         )
     if summarize:
         message(_total(objects, directories, size))

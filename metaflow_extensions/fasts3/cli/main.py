@@ -49,6 +49,7 @@ _EQUIVALENTS = {
     "'rm' with --recursive deletes everything below a prefix. No command deletes buckets; `aws s3 rb` does.": "rb",
     "'uploads' lists open multipart uploads, and aborts old ones.": "multipart cleanup abort",
 }
+PAYER = "--request-payer"
 ALTERNATIVES = {name: sentence for sentence, names in _EQUIVALENTS.items() for name in names.split()}
 
 
@@ -71,12 +72,21 @@ def _sentences() -> "Iterator[None]":
     """Turn an error of writing help or the version into a sentence; those of commands are sentences already."""
     try:
         yield
-    except BrokenPipeError:
-        raise
     except OSError as error:
-        from metaflow_extensions.fasts3.cli.exit_status import sentence_of
+        from metaflow_extensions.fasts3.cli.exit_status import exit_without_reader, sentence_of
 
+        if isinstance(error, BrokenPipeError):
+            exit_without_reader()
         raise click.ClickException(sentence_of(error)) from error
+
+
+def _without_payer(args: "list[str]") -> "list[str]":
+    """Drop the only value of --request-payer in other programs, `requester`; here it would be a source or a key."""
+    kept: list[str] = []
+    for arg in args:
+        if arg != "requester" or kept[-1:] != [PAYER]:
+            kept.append(PAYER if arg == f"{PAYER}=requester" else arg)
+    return kept
 
 
 class QuietGroup(click.Group):  # type: ignore[misc]  # metaflow's copy of click has no types
@@ -112,7 +122,7 @@ class LazyGroup(click.Group):  # type: ignore[misc]
             replace_closed_streams()
         with _sentences():
             try:
-                return super().parse_args(ctx, args)
+                return super().parse_args(ctx, _without_payer(args))
             except click.NoSuchOption as error:
                 if not error.possibilities:
                     error.message += ". Options follow the command: metaflow fasts3 ls --json"

@@ -9,6 +9,14 @@ from metaflow_extensions.fasts3.api.formatting import readable
 
 Decorator = Callable[[Any], Any]
 
+
+def not_empty(_: Any, __: Any, value: Any) -> Any:
+    """Refuse an empty value of an option, or of one of its repetitions, when click reads it."""
+    if value == "" or (isinstance(value, tuple) and "" in value):
+        raise click.BadParameter("it is empty, perhaps because a shell variable is not set.")
+    return value
+
+
 _RUN = click.option(
     "--run",
     metavar="FLOW/ID",
@@ -19,10 +27,18 @@ _ROOT = click.option(
     "--root", metavar="S3URL", help="Work below this location, s3://bucket/prefix. Keys are relative to it."
 )
 _INCLUDE = click.option(
-    "--include", multiple=True, metavar="PATTERN", help="Select only paths that match PATTERN. May be repeated."
+    "--include",
+    multiple=True,
+    metavar="PATTERN",
+    callback=not_empty,
+    help="Select only paths that match PATTERN. May be repeated.",
 )
 _EXCLUDE = click.option(
-    "--exclude", multiple=True, metavar="PATTERN", help="Skip paths that match PATTERN. May be repeated."
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    callback=not_empty,
+    help="Skip paths that match PATTERN. May be repeated.",
 )
 
 
@@ -50,7 +66,7 @@ with_quiet: Decorator = click.option(
 
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}  # of each unit of an age
 AGE = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)([smhdw]?)\Z", re.ASCII)
-SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) *([kmg]?)(i?)(b?)\Z", re.IGNORECASE)
+SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?) *([kmg]?)(i?)(b?)\Z", re.IGNORECASE)
 POWERS = {"": 0, "k": 1, "m": 2, "g": 3}
 LARGEST = 5 * 2**30  # bytes
 
@@ -75,8 +91,14 @@ class Age(click.ParamType):  # type: ignore[misc]  # metaflow's copy of click ha
         return float(found[1]) * SECONDS[unit]
 
 
+def format_duration(seconds: float) -> str:
+    """Format a duration exactly, in its largest unit without a fraction."""
+    unit = next((unit for unit in ("d", "h", "m") if seconds % SECONDS[unit] == 0), "s")
+    return f"{seconds / SECONDS[unit]:g}{unit}"
+
+
 def format_age(seconds: Optional[float]) -> str:
-    """Format an age in its largest unit."""
+    """Format an age in its largest unit, rounded down."""
     if seconds is None:
         return "?"
     unit = next((unit for unit in ("d", "h", "m") if seconds >= SECONDS[unit]), "s")

@@ -77,6 +77,6 @@ def put(
             )
     destination = select(url, location_from(run, root), raw=True)
     options = Options(include, exclude, True, not no_overwrite, headers, dry_run=dry_run, as_json=as_json, quiet=quiet)
-    to_s3.check(sources, destination)
+    to_s3.check(sources, destination, options)
     with connection.open(progress=False if no_progress or quiet else None) as s3:
         to_s3.upload(s3, sources, destination, options)

@@ -11,6 +11,7 @@ from metaflow_extensions.fasts3.api.errors import (
 )
 from metaflow_extensions.fasts3.api.local_paths import EXPAND, INSTEAD
 from metaflow_extensions.fasts3.api.mirrors import ASK_FOR_EMPTY
+from metaflow_extensions.fasts3.api.upload_sources import NOT_A_FILE
 from metaflow_extensions.fasts3.wire.failures import Code
 
 _ENDPOINT = "(--endpoint-url, METAFLOW_S3_ENDPOINT_URL, AWS_ENDPOINT_URL_S3, METAFLOW_DATATOOLS_CLIENT_PARAMS)"
@@ -23,6 +24,7 @@ _IN_COMMANDS = {
     REMEDIES[Code.NO_CREDENTIALS]: "Configure credentials as for boto3, for instance with `aws configure`, AWS_PROFILE "
     "or --profile; for a local server, paste the lines that `metaflow fasts3 serve` printed. To read a public bucket "
     "without credentials, use --no-sign-request.",
+    REMEDIES[Code.STALE]: "Repeat the command.",
     REMEDIES[Code.DISK_FULL]: "Free disk space, or use a larger disk: another directory for the downloaded files, or "
     "another METAFLOW_TEMPDIR for temporary files. If there is free space, check the quota and `ulimit -f`.",
     CHECK_PREFIX: "Check the prefix: `metaflow fasts3 ls` lists what exists.",
@@ -35,6 +37,7 @@ _IN_COMMANDS = {
     EXPAND: "The shell expands '~' to the home directory only if it is not quoted.",
     INSTEAD: "Give it another name in DEST, write it to stdout with `metaflow fasts3 cat`, or skip it with --exclude.",
     "with `exclude`": "with --exclude",
+    NOT_A_FILE: "Pipe its data to `metaflow fasts3 put - URL`.",
     ASK_FOR_EMPTY: "If the source is meant to be empty, add --allow-empty.",
 }
 

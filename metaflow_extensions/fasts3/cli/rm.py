@@ -48,6 +48,10 @@ class Options(NamedTuple):
     quiet: bool
     hint: str  # "", or why keys need the confirmation of patterns
 
+    def selects_many(self, selection: Selection) -> bool:
+        """Whether an argument selects a prefix or a pattern, not an object."""
+        return selection.pattern is not None or self.recursive
+
 
 @click.command("rm", short_help="Delete objects.")
 @click.argument("urls", metavar="URL...", nargs=-1, required=True)
@@ -97,7 +101,7 @@ def rm(
     location = location_from(run, root)
     selections = []
     for selection in (select(url, location, raw) for url in urls):
-        _refuse_directory(selection, recursive)
+        _refuse_directory(selection, recursive or raw)
         is_listing = recursive or selection.pattern is not None
         selections.append(filtered(selection, include, exclude, is_listing))
     hint = unquoted_hint(urls)
@@ -108,8 +112,9 @@ def rm(
         raise click.UsageError(f"{refusal} {hint}".rstrip())
     options = Options(recursive, dry_run, not yes, missing_ok, as_json, quiet, hint)
     with connection.open(progress=False if no_progress or quiet else None) as s3:
-        failed, missing = _delete(s3, selections, options)
+        failed, missing, empty = _delete(s3, selections, options)
     errors = [f"{failed:,} of the objects could not be deleted."] if failed else []
+    errors += [] if missing_ok else empty
     if missing:
         errors.append(f"{missing:,} of the keys {'does' if missing == 1 else 'do'} not exist.")
         errors.append("To delete everything below a directory, add --recursive.")
@@ -117,18 +122,28 @@ def rm(
         raise click.ClickException(" ".join(errors))
 
 
-def _refuse_directory(selection: Selection, recursive: bool) -> None:
+def _refuse_directory(selection: Selection, is_meant: bool) -> None:
     refuse_whole_bucket(selection, "which is not deleted")
-    if selection.is_directory and not recursive:
-        raise click.UsageError(f"{selection.url} is a directory. Add --recursive to delete everything below it.")
+    if selection.is_directory and not is_meant:
+        raise click.UsageError(
+            f"{selection.url} is a directory. Add --recursive to delete everything below it, or --raw to delete the "
+            "object of this name."
+        )
 
 
-def _delete(s3: S3, selections: "list[Selection]", options: Options) -> "tuple[int, int]":
-    """Delete, or with `dry_run` only print; return the numbers of failed deletions and of missing keys."""
+def _delete(s3: S3, selections: "list[Selection]", options: Options) -> "tuple[int, int, list[str]]":
+    """Delete, or with `dry_run` only print.
+
+    Returns the numbers of failed deletions and of missing keys, and a sentence for each selection without objects.
+    """
     count = failed = missing = 0
     is_exact = True
+    empty: list[str] = []
+    # Each key once, because objects are counted.
+    named = list(dict.fromkeys(url_of(one.bucket, one.key) for one in selections if not options.selects_many(one)))
+    wide = _outermost([one for one in selections if options.selects_many(one)])
     try:
-        for urls, absent in _batches(s3, selections, options):
+        for urls, absent in _batches(s3, named, wide, options, empty):
             missing += len(absent)
             for url in absent:
                 message(f"There is no object {url}.")
@@ -145,23 +160,38 @@ def _delete(s3: S3, selections: "list[Selection]", options: Options) -> "tuple[i
                 print_lines(json_line(url=url, deleted=False) for url in absent)
                 print_lines(json_line(url=url, deleted=url not in left) for url in urls)
     finally:  # also after an error or Ctrl-C, because some objects may be deleted
-        more = "; keys that did not exist count as well (--missing-ok)" if options.missing_ok else ""
+        more = "; keys that did not exist count as well (--missing-ok)" if options.missing_ok and named else ""
         done = "Would delete" if options.dry_run else "Deleted" if is_exact else "Deleted at least"
         summary(f"{done} {counted(count, 'object')}{more}.", options.quiet)
-    return failed, missing
+    return failed, missing, empty
 
 
-def _batches(s3: S3, selections: "list[Selection]", options: Options) -> "Iterator[tuple[list[str], list[str]]]":
-    """Yield batches of URLs to delete and URLs of missing objects, except for selections that are not confirmed."""
-    wide = [one for one in selections if one.pattern or options.recursive]
+def _outermost(selections: "list[Selection]") -> "list[Selection]":
+    """Omit what is below another prefix: it is deleted, and counted, with the objects of that prefix."""
+    distinct = {(one.bucket, one.prefix, one.pattern): one for one in selections}.values()
+    prefixes = [one for one in distinct if one.pattern is None and not one.is_filtered]
+    return [
+        one
+        for one in distinct
+        if not any(
+            other is not one and one.bucket == other.bucket and one.prefix.startswith(other.prefix)
+            for other in prefixes
+        )
+    ]
+
+
+def _batches(
+    s3: S3, named: "list[str]", wide: "list[Selection]", options: Options, empty: "list[str]"
+) -> "Iterator[tuple[list[str], list[str]]]":
+    """Yield batches of URLs to delete and URLs of missing objects, except for selections that are not confirmed.
+
+    `empty` gets a sentence for each selection without objects.
+    """
     asks = options.confirm and not options.dry_run
-    # Each key once, because objects are counted.
-    named = list(dict.fromkeys(url_of(one.bucket, one.key) for one in selections if one not in wide))
     question = f"{options.hint} Delete {counted(len(named), 'object')}?"
     if named and not (asks and options.hint and not click.confirm(question, err=True)):
         missing = set() if options.missing_ok else _missing(s3, named)
         yield [url for url in named if url not in missing], [url for url in named if url in missing]
-    empty: list[str] = []  # sentences
     for selection in wide:
         with listed(s3, selection) as pages:
             first = list(islice(pages, PAGES_AHEAD))
@@ -172,8 +202,6 @@ def _batches(s3: S3, selections: "list[Selection]", options: Options) -> "Iterat
                 continue
             for page in chain(first, pages):
                 yield [one.url for one in chain(page, *pages.ready())], []
-    if empty:
-        raise click.ClickException(" ".join(empty))
 
 
 def _missing(s3: S3, urls: "list[str]") -> "set[str]":

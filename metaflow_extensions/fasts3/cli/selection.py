@@ -74,14 +74,24 @@ class Selection(NamedTuple):
         """The prefix to list. Without wildcards it is a directory: 'data' selects 'data/x', and not 'data_old/x'."""
         return self.key if self.pattern or self.is_directory else self.key + "/"
 
+    @property
+    def is_all(self) -> bool:
+        """Whether it is a whole bucket by its name, which may be empty, unlike what is searched for in one."""
+        return not (self.text or self.base or self.is_filtered)
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether --include or --exclude were given."""
+        return bool(self.include or self.exclude)
+
     def matches(self, key: str) -> bool:
         """Whether a listed key is selected."""
         return self.pattern is None or self.pattern.match(key) is not None
 
     def nothing(self) -> str:
         """The message for a selection of no object."""
-        if self.include or self.exclude:
-            return f"--include and --exclude leave no object of {self.url}. They match the paths below it."
+        if self.is_filtered:
+            return f"--include and --exclude select no object of {self.url}. They apply to the paths below it."
         if self.pattern:
             return f"No key matches {self.url}."
         if self.is_directory:
@@ -159,6 +169,10 @@ def location_from(run: Optional[str], root: Optional[str]) -> Location:
     """
     if root == "":
         raise click.UsageError("--root is empty, perhaps because a shell variable is not set.")
+    if root is not None and root.endswith("//") and "/" in root[len(SCHEME) :].rstrip("/"):
+        raise click.UsageError(
+            f"--root is {root!r}: it ends in two slashes, perhaps because a shell variable is not set."
+        )
     if run is not None and root is not None:
         raise click.UsageError("--run and --root can't be combined. Use one of them.")
     if run is not None and not RUN.match(run):

@@ -12,6 +12,7 @@ from typing import Any, Optional
 from metaflow._vendor import click
 from metaflow.util import get_username
 
+from metaflow_extensions.fasts3.cli.options import not_empty
 from metaflow_extensions.fasts3.local_server.errors import LocalServerError
 from metaflow_extensions.fasts3.local_server.seaweedfs import SeaweedFS
 
@@ -43,6 +44,7 @@ def _check_bucket(_: Any, __: Any, name: str) -> str:
     "--dir",
     "directory",
     type=click.Path(file_okay=False),
+    callback=not_empty,
     help="Keep data and credentials in this directory.  [default: a temporary directory]",
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="Listen on this port.  [default: a free one]")

@@ -101,7 +101,7 @@ def _download(s3: S3, source: str, directory: str, options: Options, delete: boo
         report.add([row[:2] for row in rows], len(left), sum(size for _, _, size in rows))
         report.print_json({"url": url, "path": path, "size": size} for url, path, size in rows)
         report.add_deleted([os.path.join(directory, path[start:]) for path in found.deleted], "path")
-    report.raise_for_failures()
+    report.raise_failure()
 
 
 def _upload(s3: S3, directory: str, prefix: str, options: Options, delete: bool, allow_empty: bool) -> None:
@@ -128,7 +128,7 @@ def _upload(s3: S3, directory: str, prefix: str, options: Options, delete: bool,
         rows = [(os.path.join(directory, *url[len(prefix) :].split("/")), url) for _, url in found]
         report.print_json({"url": url, "path": path} for path, url in rows)
         _add(report, rows, found)
-    report.raise_for_failures()
+    report.raise_failure()
 
 
 def _copy(s3: S3, source: str, prefix: str, options: Options, delete: bool, allow_empty: bool) -> None:
@@ -153,7 +153,7 @@ def _copy(s3: S3, source: str, prefix: str, options: Options, delete: bool, allo
         rows = [(source + url[len(prefix) :], url) for _, url in found]
         report.print_json({"source": one, "url": url} for one, url in rows)
         _add(report, rows, found)
-    report.raise_for_failures()
+    report.raise_failure()
 
 
 _SYNCS = {Direction.DOWN: _download, Direction.UP: _upload, Direction.WITHIN: _copy}
@@ -177,4 +177,6 @@ def _prefix(url: str, raw: bool) -> str:
 
 def _refuse_nothing(source: str, is_empty: bool, allow_empty: bool) -> None:
     if is_empty and not allow_empty:
-        raise click.ClickException(f"{shown(source, LONGEST)} has nothing to transfer. Check it, or add --allow-empty.")
+        raise click.ClickException(
+            f"{shown(source, LONGEST)} has nothing to transfer. Check the path and the patterns, or add --allow-empty."
+        )

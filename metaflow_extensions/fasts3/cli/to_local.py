@@ -107,6 +107,10 @@ def _directory_and_name(destination: str, several: bool) -> "tuple[str, Optional
             f"redirect stdout: > {shlex.quote(destination)}"
         )
     folder, name = os.path.split(destination)
+    if name in (".", ".."):
+        raise click.UsageError(
+            f"There is no directory {destination!r}. To create one, name it, with a slash at the end."
+        )
     return folder or ".", name
 
 
@@ -179,10 +183,10 @@ class _Downloads:
     def _named(self) -> "Iterator[_Wanted]":
         urls = {url: self._name or one.key[len(one.folder) :] for url, one in self._objects.items()}
         sources: Iterable[Union[str, S3Object]] = urls
-        if self._options.moves:  # their ETags are compared before they are deleted
+        if self._options.needs_properties:
             sources = self._s3.info_many(urls, return_missing=True)
         for (url, name), source in zip(urls.items(), sources):
-            if self._is_new(url, name):
+            if not self._report.is_missing(source) and self._is_new(url, name):
                 yield _Wanted(source, name)
 
     def _without_missing(self, batch: "list[_Wanted]") -> "list[_Wanted]":

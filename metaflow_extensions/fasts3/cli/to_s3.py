@@ -25,12 +25,20 @@ from metaflow_extensions.fasts3.cli.transfers import UPLOAD, Options, Report
 STDIN = "-"
 
 
-def check(sources: "Sequence[str]", destination: Selection) -> None:
-    """Raise click.UsageError for standard input beside other sources, or without a key."""
+def check(sources: "Sequence[str]", destination: Selection, options: Options) -> None:
+    """Raise click.UsageError for what can't be meant: standard input without a key, patterns for a single file."""
     if STDIN in sources and len(sources) > 1:
         raise click.UsageError("Stdin (-) must be the only source. Upload other sources with a separate command.")
     if STDIN in sources and destination.is_directory:
         raise click.UsageError(f"Stdin has no file name. Add a key to {destination.url}.")
+    for file in (one for one in sources if one == STDIN or (os.path.lexists(one) and not os.path.isdir(one))):
+        if options.include or options.exclude:
+            raise click.UsageError(
+                f"--include and --exclude filter the files of a directory; {file!r} is not a directory."
+            )
+    for one in sources:
+        if one.endswith("/") and os.path.isfile(one.rstrip("/")):
+            raise click.UsageError(f"{one!r} is a file, not a directory. Omit the slash.")
 
 
 def upload(s3: S3, sources: "Sequence[str]", destination: Selection, options: Options) -> None:
@@ -57,12 +65,9 @@ def _from_stdin(s3: S3, destination: Selection, options: Options) -> None:
         # From its current position: a shell may have read its first lines.
         value = S3PutObject(url, stdin, content_type=kind, extra_args=options.headers.extra_args)
         is_stored = bool(s3.put_many([value], overwrite=options.overwrite))
-    if is_stored:
-        report.add([(STDIN, url)])
-        report.print_json([{"url": url}])
-        return
-    with report:  # prints that nothing was stored
-        report.add([], 1)
+    with report:
+        report.add([(STDIN, url)] if is_stored else [], int(not is_stored))
+        report.print_json([{"url": url, "path": STDIN}] if is_stored else [])
 
 
 class _Group:

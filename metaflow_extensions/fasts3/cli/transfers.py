@@ -4,14 +4,16 @@ import functools
 import time
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import Any, Callable, NamedTuple, Optional, TypeVar
+from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union
 
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 
+from metaflow_extensions.fasts3.api.errors import MetaflowS3NotFound
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
 from metaflow_extensions.fasts3.api.formatting import counted, duration, readable
-from metaflow_extensions.fasts3.cli.options import Decorator
+from metaflow_extensions.fasts3.api.s3object import S3Object
+from metaflow_extensions.fasts3.cli.options import Decorator, not_empty
 from metaflow_extensions.fasts3.cli.output import json_line, name_format, print_lines, summary
 from metaflow_extensions.fasts3.cli.selection import Selection
 
@@ -42,6 +44,11 @@ class Options(NamedTuple):
     as_json: bool = False
     quiet: bool = False
     moves: bool = False  # the sources are deleted
+
+    @property
+    def needs_properties(self) -> bool:
+        """Whether named objects are looked up first: a move compares their ETags before it deletes them."""
+        return self.moves or self.dry_run
 
     def selects_many(self, selection: Selection) -> bool:
         """Whether an argument selects a prefix or a pattern, not an object."""
@@ -89,16 +96,19 @@ def _encryption(_: Any, __: Any, value: Optional[str]) -> Optional[str]:
     return value
 
 
+def _header(name: str, metavar: str, about: str) -> Decorator:
+    option: Decorator = click.option(name, metavar=metavar, callback=not_empty, help=about)
+    return option
+
+
 _HEADER_OPTIONS = (
-    click.option(
-        "--content-type", metavar="TYPE", help="Store this MIME type, instead of guessing it from each file name."
-    ),
-    click.option("--storage-class", metavar="CLASS", help="Store the objects in this class, e.g. STANDARD_IA."),
-    click.option("--cache-control", metavar="TEXT", help="Store this header, e.g. max-age=3600."),
-    click.option("--content-disposition", metavar="TEXT", help="Store this header, e.g. attachment."),
-    click.option("--content-encoding", metavar="TEXT", help="Store this header, e.g. gzip."),
+    _header("--content-type", "TYPE", "Store this MIME type, instead of guessing it from each file name."),
+    _header("--storage-class", "CLASS", "Store the objects in this class, e.g. STANDARD_IA."),
+    _header("--cache-control", "TEXT", "Store this header, e.g. max-age=3600."),
+    _header("--content-disposition", "TEXT", "Store this header, e.g. attachment."),
+    _header("--content-encoding", "TEXT", "Store this header, e.g. gzip."),
     click.option("--sse", metavar="NAME", callback=_encryption, help="Encrypt the objects with AES256 or aws:kms."),
-    click.option("--sse-kms-key-id", metavar="ID", help="Encrypt the objects with this KMS key."),
+    _header("--sse-kms-key-id", "ID", "Encrypt the objects with this KMS key."),
     click.option(
         "--metadata",
         multiple=True,
@@ -177,6 +187,7 @@ class Report:
         self._count = self._unchanged = self._deleted = 0
         self._size: Optional[int] = None  # bytes, if known
         self.left_out = LeftOut()
+        self._failure: Optional[MetaflowException] = None  # of the last call
 
     def __enter__(self) -> "Report":
         return self
@@ -197,7 +208,15 @@ class Report:
             if result is None:
                 raise
             self.left_out.note_all(error)
+            self._failure = error
             return result
+
+    def is_missing(self, source: "Union[str, S3Object]") -> bool:
+        """Whether an object was looked up in vain; notes it."""
+        if isinstance(source, str) or source.exists:
+            return False
+        self.left_out.note(source.url, MetaflowS3NotFound(f"There is no object {source.url} (NoSuchKey)."))
+        return True
 
     def add(self, pairs: "Sequence[tuple[str, str]]", unchanged: int = 0, size: Optional[int] = None) -> None:
         """Count transfers, each a source and a target; a dry run prints them."""
@@ -232,6 +251,11 @@ class Report:
         """Raise one exception for all failures."""
         done = self._count + self._unchanged
         self.left_out.raise_if_any(done, self._kind.done, f"{self._kind.noun}s")
+
+    def raise_failure(self) -> None:
+        """Raise the exception of the only call, which also says what a mirror did not delete."""
+        if self._failure:
+            raise self._failure
 
     def _summary(self) -> str:
         kind, dry_run = self._kind, self._options.dry_run

@@ -14,7 +14,15 @@ from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.api.uploads import S3Upload
 from metaflow_extensions.fasts3.cli.connection import Connection, with_connection
 from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
-from metaflow_extensions.fasts3.cli.options import Age, format_age, with_json, with_location, with_quiet, with_raw
+from metaflow_extensions.fasts3.cli.options import (
+    Age,
+    format_age,
+    format_duration,
+    with_json,
+    with_location,
+    with_quiet,
+    with_raw,
+)
 from metaflow_extensions.fasts3.cli.output import (
     LONGEST,
     format_name,
@@ -168,7 +176,7 @@ def _line(one: S3Upload, as_json: bool, aborted: Optional[bool] = None) -> str:
 
 
 def _which(selection: Selection, older_than: Optional[float]) -> str:
-    age = f"started at least {format_age(older_than)} ago " if older_than else ""
+    age = f"started at least {format_duration(older_than)} ago " if older_than else ""
     where = "that match" if selection.pattern else "below" if selection.is_directory else "at or below"
     return f"{age}{where} {shown(selection.url, LONGEST)}"
 

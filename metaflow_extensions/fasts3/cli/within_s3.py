@@ -74,8 +74,11 @@ class _Copies:
         if self._options.moves:
             self._refuse_moves_into_themselves()
         self._refuse_other_names()
+        batches = self._batches()
+        if not self._options.moves and any(map(self._overlaps, self._wide)):
+            batches = iter([list(chain.from_iterable(batches))])
         with self._report:
-            for batch in self._batches():
+            for batch in batches:
                 self._copy(batch)
         self._raise_for_failures()
 
@@ -127,22 +130,28 @@ class _Copies:
     def _batches(self) -> "Iterator[list[_Copy]]":
         if self._named:
             urls = [url_of(*split_object_url(one.url)) for one in self._named]
-            # Their ETags are compared before they are deleted.
             sources: Iterable[Union[str, S3Object]] = (
-                self._s3.info_many(urls, return_missing=True) if self._options.moves else urls
+                self._s3.info_many(urls, return_missing=True) if self._options.needs_properties else urls
             )
             targets = (self._target(one.key, one.folder) for one in self._named)
-            yield self._possible(map(_Copy, sources, targets))
+            pairs = zip(sources, targets)
+            yield self._possible(_Copy(*pair) for pair in pairs if not self._report.is_missing(pair[0]))
         while self._later:
             yield from self._listed(self._later.pop(0))
 
+    def _overlaps(self, selection: Selection) -> bool:
+        """Whether the destination contains the selected objects, or is a part of their prefix.
+
+        A listing that continues while objects are copied would then find the copies as well; and if objects replace
+        others, `copy_many` has to know all of them.
+        """
+        to, prefix = self._destination, selection.prefix
+        return to.bucket == selection.bucket and (to.prefix.startswith(prefix) or prefix.startswith(to.prefix))
+
     def _listed(self, selection: Selection) -> "Iterator[list[_Copy]]":
         found = False
-        start = len(url_of(selection.bucket, ""))
-        # A listing that continues while objects are copied into the same prefix would find the copies as well; and if
-        # objects replace others, `copy_many` has to know all of them.
-        to, prefix = self._destination, selection.prefix
-        all_at_once = to.bucket == selection.bucket and (to.prefix.startswith(prefix) or prefix.startswith(to.prefix))
+        start, bucket = len(url_of(selection.bucket, "")), url_of(self._destination.bucket, "")
+        all_at_once = self._overlaps(selection)
         with listed(self._s3, selection) as pages:
             for page in pages:
                 rest = pages if all_at_once else pages.ready(0.0 if found else HEAD_START)
@@ -150,7 +159,10 @@ class _Copies:
                 entries = chain(page, *rest)
                 targets = ((one, self._target(one.url[start:], selection.stem)) for one in entries)
                 moves = self._options.moves
-                yield self._possible(_Copy(one if moves else one.url, target) for one, target in targets)
+                # An empty object that marks the prefix as a directory needs no copy in a whole bucket.
+                yield self._possible(
+                    _Copy(one if moves else one.url, target) for one, target in targets if one.size or target != bucket
+                )
         if not found:
             self._report.left_out.note(selection.url, MetaflowS3NotFound(selection.nothing()))
 
@@ -189,7 +201,8 @@ class _Copies:
             one.target,
             one.url,
             lambda: MetaflowS3InvalidObject(
-                f"'{shown(one.url, MOST_URL)}' was skipped: another object becomes {shown(one.target, MOST_URL)}."
+                f"'{shown(one.url, MOST_URL)}' was skipped: another source has the same target, "
+                f"{shown(one.target, MOST_URL)}."
             ),
         )
 
