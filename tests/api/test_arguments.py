@@ -52,11 +52,18 @@ def test_helper_objects_can_be_artifacts(helper):
     assert pickle.loads(pickle.dumps(helper)) == helper
 
 
+def test_ranges_of_numpy_do_not_overflow():
+    numpy = pytest.importorskip("numpy")
+    given = S3GetObject("k", numpy.int32(2_000_000_000), numpy.int32(500_000_000))
+    assert range_of(given) == ("bytes=2000000000-2499999999", None)
+    assert range_of(S3GetObject("k", 250, numpy.uint8(10))) == ("bytes=250-259", None)
+
+
 @pytest.mark.parametrize(
     ("offset", "length", "expected"),
     [
         (None, None, (None, None)),
-        (0, None, ("bytes=0-", None)),
+        (0, None, (None, None)),  # a range of an empty object would be refused
         (500, None, ("bytes=500-", None)),
         (None, 100, ("bytes=0-99", None)),
         (500, 100, ("bytes=500-599", None)),
@@ -104,7 +111,7 @@ def test_keys_in_any_form():
     ],
 )
 def test_anonymous_clients_have_no_account(given, name):
-    with pytest.raises(MetaflowS3Exception, match=f"^Give either anonymous=True or {name}, which "):
+    with pytest.raises(MetaflowS3Exception, match=f"^anonymous=True can't be combined with {name}, which "):
         S3(anonymous=True, **given)
 
 

@@ -272,3 +272,23 @@ def test_a_record_that_can_not_be_written_does_not_stop_the_download(tmp_path, m
         found.note(0, 10, 1)
         monkeypatch.undo()
     assert os.listdir(tmp_path) == []
+
+
+def test_a_late_thread_writes_no_record(tmp_path, monkeypatch):
+    """After Ctrl-C the call may leave before its thread; another file may then have the number of the directory."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "record").write_text("mine")
+    with opened(tmp_path) as partials:
+        found = partials.claim(0)
+        number = found._directory
+    descriptor = os.open(other, os.O_RDONLY)
+    os.dup2(descriptor, number)
+    found.begin(found.data, RESPONSE)
+    found.note(0, 10, 0)
+    found.close()
+    assert os.fstat(number)
+    assert (other / "record").read_text() == "mine"
+    partials.done(0)
+    for one in {descriptor, number}:
+        os.close(one)

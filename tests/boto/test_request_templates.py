@@ -260,7 +260,7 @@ def ours(client, operation, bucket, monkeypatch):
     """The request that our wire would send: method, target, headers, body, endpoint."""
     sent = []
 
-    async def send(connections, method, head, payload, expect):
+    async def send(connections, method, head, payload, expect, repeatable):
         sent.append((connections._endpoint, method, head, payload.data))
         raise Caught
 

@@ -187,6 +187,15 @@ def test_one_key_may_spoil_a_document_and_the_others_go_together():
     assert (plan.deleted, store.stored) == (3000, set())
 
 
+@pytest.mark.parametrize("batch", [MALFORMED, Failure(Code.REJECTED, "no", "InvalidRequest", 400)])
+def test_a_key_that_is_refused_for_another_reason_says_nothing_about_the_others(batch):
+    wanted = [("b", key) for key in ("bad", "x", "y", "z")]
+    store = Store(wanted, {"bad": Failure(Code.REJECTED, "no", "InvalidURI", 400)}, many=batch)
+    plan = Deletions(wanted)
+    carry_out(plan, store)
+    assert (list(plan.failures), store.stored) == (["s3://b/bad"], {("b", "bad")})
+
+
 def test_after_one_refusal_alone_the_others_are_not_tried():
     wanted = [("b", str(number)) for number in range(100)]
     rejected = Failure(Code.REJECTED, "no", "InvalidRequest", 400)
@@ -431,3 +440,16 @@ def test_a_server_that_refuses_the_condition_deletes_without_it():
     done = carry_out(plan, store, room=1)
     assert (store.stored, plan.deleted, plan.failures) == (set(), 5, {})
     assert len(done) == 6  # the condition was tried once
+
+
+def test_without_permission_for_head_it_is_not_known_whether_an_object_was_replaced():
+    class Secret(Store):
+        def delete(self, job):
+            return PRECONDITION
+
+        def head(self, job):
+            return DENIED
+
+    plan = Deletions([("b", "k", '"1"')])
+    carry_out(plan, Secret([("b", "k")]))
+    assert plan.failures == {"s3://b/k": ("head", DENIED)}

@@ -141,6 +141,14 @@ def close(peer: Peer) -> None:
     peer.closed = True
 
 
+def close_orderly(peer: Peer) -> None:
+    """Close the connection; with TLS, say so before (`close_notify`)."""
+    if isinstance(peer.socket, ssl.SSLSocket):
+        with contextlib.suppress(OSError):  # the client does not answer
+            peer.socket.unwrap()
+    close(peer)
+
+
 def end_sending(peer: Peer) -> None:
     """Send no more, and continue to read."""
     peer.socket.shutdown(socket.SHUT_WR)

@@ -11,7 +11,19 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from wire.completed import Completed
 from wire.conftest import CREDENTIALS, NOW
-from wire.scripted import LONG, OK, Scripted, close, error, expect, expect_or_end, respond, response, silence
+from wire.scripted import (
+    LONG,
+    OK,
+    Scripted,
+    close,
+    close_orderly,
+    error,
+    expect,
+    expect_or_end,
+    respond,
+    response,
+    silence,
+)
 
 from metaflow_extensions.fasts3.wire import exchange as module
 from metaflow_extensions.fasts3.wire.blocking import complete
@@ -63,6 +75,28 @@ def test_an_empty_body_has_a_length(exchange_with, operation):
     with Scripted([[expect, respond(OK), silence]]) as server:
         ask(exchange_with(server), operation, "bucket", "key").finish()
     assert server.requests[0].headers["content-length"] == "0"
+
+
+@pytest.mark.parametrize(
+    ("operation", "headers", "times"),
+    [
+        ("GetObject", {"if-match": '"e"'}, 1),
+        ("GetObject", {}, 2),
+        ("PutObject", {}, 2),
+        ("PutObject", {"if-none-match": "*"}, 1),
+        ("DeleteObject", {"if-match": '"e"'}, 1),
+        ("CompleteMultipartUpload", {}, 1),
+    ],
+)
+def test_only_requests_that_change_nothing_the_second_time_are_repeated(exchange_with, operation, headers, times):
+    with Scripted([[expect, respond(OK), expect, close], [expect, respond(OK), silence]]) as server:
+        exchange = exchange_with(server)
+        ask(exchange).finish()
+        if times == 1:
+            assert failure_of(exchange, operation, "bucket", "key", headers=headers).code is Code.UNREACHABLE
+        else:
+            ask(exchange, operation, "bucket", "key", headers=headers).finish()
+    assert len(server.requests) == 1 + times
 
 
 def test_anonymous_requests_are_not_signed(exchange_with):
@@ -333,11 +367,20 @@ def test_the_body_of_a_head_s_response_is_not_the_next_response(exchange_with):
 @pytest.mark.parametrize("last", [{"connection": "close"}, {"content_length": None}], ids=["by a header", "by its end"])
 def test_a_connection_that_is_not_kept(tls, exchange_with, last):
     with Scripted(
-        [[expect, respond(response(b"one", **last)), close], [expect, respond(response(b"two")), silence]], tls
+        [[expect, respond(response(b"one", **last)), close_orderly], [expect, respond(response(b"two")), silence]], tls
     ) as server:
         exchange = exchange_with(server)
         assert ask(exchange).document() == b"one"
         assert ask(exchange).document() == b"two"
+
+
+def test_an_end_of_the_connection_alone_is_not_the_end_of_a_tls_response(certificates, exchange_with):
+    """Anybody on the way could have caused it (RFC 9112 section 9.8)."""
+    with Scripted([[expect, respond(response(b"one", content_length=None)), close]], certificates.server()) as server:
+        asked = ask(exchange_with(server))
+        with pytest.raises(TransferError) as failed, asked.inner:
+            asked.document()
+    assert failed.value.failure.code is Code.BROKEN
 
 
 def test_a_response_that_was_dropped(exchange_with):

@@ -1,6 +1,8 @@
 """Tests of sending requests: closed kept-alive connections, 100 Continue, early responses, Ctrl-C."""
 
 import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 from wire.completed import Completed
@@ -43,9 +45,11 @@ def head_for(payload, expect_nod=False):
     return f"PUT /k HTTP/1.1\r\nHost: test\r\n{nod}Content-Length: {payload.size}\r\n\r\n".encode()
 
 
-def put(connections, payload=Payload(b"small"), expect_nod=False):
+def put(connections, payload=Payload(b"small"), expect_nod=False, repeatable=True):
     """Status and body of the response; the connection is kept if possible."""
-    head, body, connection = complete(send(connections, "PUT", head_for(payload, expect_nod), payload, expect_nod))
+    head, body, connection = complete(
+        send(connections, "PUT", head_for(payload, expect_nod), payload, expect_nod, repeatable)
+    )
     document = Completed(connection).read_document(body, 10_000)
     if head.keep_alive and not connection.has_leftover:
         connections.give_back(connection)
@@ -78,6 +82,28 @@ def test_a_closed_kept_connection_is_no_failure(tls, connections_to, end, after_
         assert after_request or gone.wait(LONG)
         assert put(connections)[0] == 200
     assert [request.body for request in server.requests] == [b"small"] * (3 if after_request else 2)
+
+
+def test_a_request_that_is_not_repeatable_is_sent_once(tls, connections_to):
+    """The server may have executed it, which the caller has to know."""
+    with Scripted([[expect, respond(OK), expect, close]], tls) as server:
+        connections = connections_to(server)
+        put(connections)
+        with pytest.raises(TransferError) as failed:
+            put(connections, repeatable=False)
+    assert failed.value.failure.code is Code.UNREACHABLE
+    assert server.accepted == 1
+
+
+def test_a_slow_request_has_moved(connections_to, monkeypatch):
+    """Between its bytes, it was silent for less than the timeout each time."""
+    with Scripted([[expect, close]] * 2) as server:
+        for seconds, moved in ((0.0, False), (1e6, True)):
+            connections = connections_to(server)
+            monkeypatch.setattr(sending, "time", SimpleNamespace(monotonic=lambda ago=seconds: time.monotonic() - ago))
+            with pytest.raises(TransferError) as failed:
+                put(connections)
+            assert failed.value.failure.moved is moved
 
 
 def test_a_large_body_on_a_connection_that_is_gone(tls, connections_to, large):
@@ -308,7 +334,7 @@ def test_a_wait_for_the_limit_that_is_ended_ends_the_connection(tls, connections
         connections = connections_to(server)
         payload = limited(large, 1e5)
         with pytest.raises(Interrupted):
-            complete(send(connections, "PUT", head_for(payload), payload, False), lambda seconds: True)
+            complete(send(connections, "PUT", head_for(payload), payload, False, True), lambda seconds: True)
         assert not connections._idle
 
 

@@ -188,12 +188,12 @@ def check_access(anonymous: Any, requester_pays: Any, role: Any, external_client
     check_booleans(anonymous=anonymous, requester_pays=requester_pays)
     others = (
         ("role", role, "which signs requests"),
-        ("external_client", external_client, "which has its own credentials, or none"),
+        ("external_client", external_client, "which has its own credentials"),
         ("requester_pays=True", requester_pays, "which requires an account to charge"),
     )
     for name, value, why in others:
         if anonymous and value:
-            raise MetaflowS3Exception(f"Give either anonymous=True or {name}, {why}.")
+            raise MetaflowS3Exception(f"anonymous=True can't be combined with {name}, {why}. Omit one of them.")
 
 
 def key_of(requested: Any) -> Optional[str]:
@@ -216,9 +216,10 @@ def range_of(requested: Any) -> tuple[Optional[str], Optional[int]]:
             raise MetaflowS3InvalidRange(
                 f"The {name} of '{key_of(requested)}' is {number!r}; it must be an integer, in bytes."
             )
+    # Python's integers, because those of NumPy overflow.
+    start, length = int(offset or 0), None if length is None else int(length)
     if length is not None and length < 0:
         return f"bytes={length}", None  # HTTP also writes a suffix with a minus sign
-    start = 0 if offset is None else int(offset)
     if start < 0:
         raise MetaflowS3InvalidRange(
             f"The offset of '{key_of(requested)}' is {start}; it can't be negative. For the last bytes of an object, "
@@ -226,6 +227,8 @@ def range_of(requested: Any) -> tuple[Optional[str], Optional[int]]:
         )
     if length == 0:
         return None, start
+    if length is None and not start:
+        return None, None  # S3 refuses a range of an empty object
     return (f"bytes={start}-" if length is None else f"bytes={start}-{start + length - 1}"), None
 
 

@@ -95,8 +95,7 @@ def entries_in(root: str, patterns: PathPatterns, refuse: Refuse) -> "list[tuple
         for entry in inside:
             name = below + entry.name
             if _is_directory(entry):
-                # Not the temporary directory of a running download, of this client or another.
-                if not entry.is_symlink() and not temporary_directory.DIRECTORY.match(entry.name):
+                if not entry.is_symlink() and not temporary_directory.is_one(entry):
                     folders.append((f"{name}/", entry.path))
             elif not (selects_all or patterns.select(name)):
                 continue

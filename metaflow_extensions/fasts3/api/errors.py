@@ -12,6 +12,7 @@ from metaflow_extensions.fasts3.boto.redaction import without_password
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.local_files import local_failure
 from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
+from metaflow_extensions.fasts3.wire.redirects import ELSEWHERE
 
 if TYPE_CHECKING:  # it imports boto3
     from metaflow_extensions.fasts3.boto.transfer_client import TransferClient
@@ -162,10 +163,6 @@ NOT_UNDERSTOOD = frozenset({"", "InvalidArgument", "InvalidRequest", "MissingCon
 DELETE_MARKER = "This version is a delete marker, which has no data. list_versions() shows the versions that have."
 NO_METHOD = 405  # S3's status for HEAD and GET of a delete marker
 OTHER_REGION = "Set AWS_DEFAULT_REGION, or region in the profile, to the bucket's region, and check the endpoint."
-# S3's own codes for a bucket in another region.
-ELSEWHERE = frozenset(
-    {"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
-)
 SERVE_AGAIN = "Is `metaflow fasts3 serve` still running? The port changes at every start; paste the new export lines."
 CHECK_PROXY = "Check that it is running; HTTP_PROXY, HTTPS_PROXY and NO_PROXY decide which requests go through it."
 CHECK_PROFILE = "Check AWS_PROFILE, ~/.aws/config and ~/.aws/credentials."

@@ -10,6 +10,7 @@ from metaflow.exception import MetaflowException
 from metaflow_extensions.fasts3.api.errors import (
     CHECK_PROFILE,
     REMEDIES,
+    MetaflowS3AccessDenied,
     MetaflowS3Exception,
     credentials_error,
     exception_of,
@@ -167,19 +168,19 @@ class Executor:
         write_line(shown(self.client().conceal(line)))
 
     def check_buckets(self, buckets: Iterable[str]) -> None:
-        """Raise MetaflowS3NotFound for a missing bucket, after the 404 of a key that has no error code."""
+        """Raise MetaflowS3NotFound for a missing bucket, after the 404 of a key that has no error code.
+
+        Raises other exceptions if S3 does not say.
+        """
         for bucket in buckets:
             url = self._client().endpoint_url
             if endpoints.knows_bucket(url, bucket):
                 continue
             try:
                 self.run(Requests([Job(0, "head_bucket", bucket)]), Place.HERE)
-            except MetaflowException as error:
-                # An identity without permission for HeadBucket can't know; the key counts as missing.
-                if getattr(error, "s3_code", "") == "NoSuchBucket":
-                    raise
+            except MetaflowS3AccessDenied as error:
+                # Without permission for HeadBucket, nobody can know, and another request would not help.
                 log.debug("bucket %s: %s", bucket, error)
-            # Also after a failure: another request would not help.
             endpoints.note_bucket(url, bucket)
 
     def exception_of(self, operation: str, url: str, failure: Failure, left: str = "") -> Exception:

@@ -16,6 +16,7 @@ import os
 import re
 import secrets
 import stat
+import threading
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -58,6 +59,10 @@ class PartialDownload:
         self._directory = descriptor
         self._url = url
         self._record: Optional[int] = None
+        # After Ctrl-C, the thread of the call may still note pieces while the download is closed. Another file may then
+        # have the number of the descriptor.
+        self._lock = threading.RLock()
+        self._closed = False
         self._is_worth_keeping = False
         # A new name for each attempt: a worker of an ended process may still write to the old file for a moment.
         self.data = os.path.join(path, f"data-{secrets.token_hex(8)}")
@@ -80,6 +85,11 @@ class PartialDownload:
 
     def begin(self, path: str, response: GetResponse) -> None:
         """Begin a new record: the object's first response has arrived."""
+        with self._lock:
+            if not self._closed:
+                self._begin(path, response)
+
+    def _begin(self, path: str, response: GetResponse) -> None:
         etag = strong(response.info.etag)
         self._stop()
         self._is_worth_keeping = False
@@ -101,18 +111,22 @@ class PartialDownload:
 
     def note(self, first: int, length: int, crc: int) -> None:
         """Record a complete piece."""
-        with self._recording():
-            self._write([first, length, crc])
+        with self._lock, self._recording():
+            self._write([first, length, crc])  # nothing, once it is closed
             self._is_worth_keeping = self._is_worth_keeping or self._record is not None
 
     def close(self, is_done: bool = False) -> None:
         """Release the lock. If the download is complete, or nothing of it is recorded, remove the directory."""
-        self._stop()
-        if is_done or not self._is_worth_keeping:
-            self._remove(lambda _: True)
-            with contextlib.suppress(OSError):
-                os.rmdir(self._path)
-        os.close(self._directory)
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._stop()
+            if is_done or not self._is_worth_keeping:
+                self._remove(lambda _: True)
+                with contextlib.suppress(OSError):
+                    os.rmdir(self._path)
+            os.close(self._directory)
 
     # --- The record.
 
@@ -216,7 +230,9 @@ class PartialDownloads:
 
     def __exit__(self, *_: object) -> None:
         for index in list(self._open):
-            self._open.pop(index).close()
+            found = self._open.pop(index, None)  # `done` may have been faster
+            if found:
+                found.close()
 
     def claim(self, index: int) -> Optional[PartialDownload]:
         """Return the partial file of an object; None if it is not worth one, or another process has it."""

@@ -11,7 +11,7 @@ from metaflow_extensions.fasts3.api.errors import MetaflowS3Exception
 from metaflow_extensions.fasts3.api.plan_thread import PlanThread, RunPlan
 from metaflow_extensions.fasts3.api.unnamed_files import MemoryFiles
 from metaflow_extensions.fasts3.machine.threads import get_within
-from metaflow_extensions.fasts3.plans.download import Download, Downloaded
+from metaflow_extensions.fasts3.plans.download import Download, Downloaded, path_of_restart
 from metaflow_extensions.fasts3.plans.download_stream import DownloadStream, StreamedDownload
 from metaflow_extensions.fasts3.plans.look_ahead import LookAhead
 from metaflow_extensions.fasts3.plans.object_downloads import RESTARTS
@@ -221,7 +221,7 @@ class Prefetch:
 def _remove_tries(path: str, but: Optional[str] = None) -> None:
     """Remove the files of an object but one; there are several if its download restarted."""
     if but != path:
-        for one in (path, *(f"{path}.{number}" for number in range(1, RESTARTS + 1))):
+        for one in (path, *(path_of_restart(path, number) for number in range(1, RESTARTS + 1))):
             if one != but:
                 with contextlib.suppress(OSError):
                     os.unlink(one)

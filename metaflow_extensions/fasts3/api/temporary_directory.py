@@ -27,8 +27,7 @@ from metaflow_extensions.fasts3.api.errors import NO_WRITING, exception_of_files
 from metaflow_extensions.fasts3.workers.interruptible import interruptible
 
 PREFIX = ".metaflow.s3."  # hidden, because the root may be the user's own directory
-# Also those of Metaflow's own class, which `mkdtemp` names; not a user's `metaflow.s3.config`.
-DIRECTORY = re.compile(rf"{re.escape(PREFIX)}|metaflow\.s3\.[a-z0-9_]{{8}}\Z")
+OF_METAFLOW = re.compile(r"metaflow\.s3\.[a-z0-9_]{8}\Z")  # those of Metaflow's own class, which `mkdtemp` names
 LOCKED = f"{PREFIX}locked."
 FILE = re.compile(r"[0-9]+-[0-9]+-[A-Za-z0-9._-]*\Z")  # the file names of `TemporaryDirectory`
 _NOT_YET = f"{PREFIX}new."
@@ -259,6 +258,19 @@ def _remove_what_is_ours(path: str, descriptor: int) -> None:
             if FILE.match(name):
                 os.unlink(name, dir_fd=descriptor)
         os.rmdir(path)  # fails if it is not empty
+
+
+def is_one(entry: "os.DirEntry[str]") -> bool:
+    """Whether a directory is the temporary one of a client, of this class or Metaflow's, perhaps running.
+
+    A user's own `metaflow.s3.datasets` is not private, unlike those that `mkdtemp` creates.
+    """
+    if entry.name.startswith(PREFIX):
+        return True
+    if not OF_METAFLOW.match(entry.name):
+        return False
+    status = entry.stat(follow_symlinks=False)
+    return status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700
 
 
 def locked(path: str) -> Optional[int]:

@@ -142,7 +142,8 @@ class Deletions(Plan):
             self._refusals.note_success()
         else:
             self._refusals.note(job, failure)
-            if behind and next(iter(behind.values())).code is failure.code:
+            first = next(iter(behind.values()), None)
+            if first and (first.code, first.s3_code) == (failure.code, failure.s3_code):
                 for key, refusal in behind.items():
                     self.failures[job._replace(key=key).url] = Refusal("delete_objects", refusal)
                 return ()
@@ -156,11 +157,13 @@ class Deletions(Plan):
         return self._alone(job.bucket, job.key)
 
     def _after_look(self, job: Job, outcome: Outcome) -> Iterable[Job]:
-        if outcome.failure and outcome.failure.code is Code.NOT_FOUND:
+        if outcome.failure is None:
+            self._refusals.note(job._replace(operation="delete"), CHANGED)
+        elif outcome.failure.code is Code.NOT_FOUND:
             self.deleted += 1
             self._refusals.note_success()
-        else:
-            self._refusals.note(job._replace(operation="delete"), CHANGED)
+        else:  # not known: replaced, or deleted by an earlier attempt
+            self._refusals.note(job, outcome.failure)
         return ()
 
 

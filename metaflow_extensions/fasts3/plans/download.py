@@ -1,5 +1,6 @@
 """One requested object: the request, its result, and the state of a download in pieces."""
 
+import os
 from dataclasses import dataclass, field
 from typing import NamedTuple, Optional, Protocol
 
@@ -39,6 +40,12 @@ class Spill(Protocol):
         """Delete a file."""
 
 
+def path_of_restart(path: str, number: int) -> str:
+    """Return the path for a restarted download; its extension is the same, because libraries may use it."""
+    root, extension = os.path.splitext(path)
+    return f"{root}.{number}{extension}"
+
+
 @dataclass
 class LargeObject:
     """An object that several responses download: the first one, and one per piece."""
@@ -52,8 +59,7 @@ class LargeObject:
 
     def is_of(self, response: GetResponse) -> bool:
         """Whether a response has the same version; some servers ignore If-Match."""
-        first = self.result.response.info
-        return (response.info.etag, response.info.size) == (first.etag, first.size)
+        return response.info.is_version_of(self.result.response.info)
 
     def take(self, response: GetResponse) -> None:
         """Record what one response brought."""

@@ -204,7 +204,7 @@ class FileReads(Plan):
         failure = outcome.failure
         if failure and failure.code in (Code.PRECONDITION, Code.INVALID_RANGE):
             failure = failure._replace(code=Code.STALE, message=CHANGED, remedy=OPEN_AGAIN)
-        elif not failure and not self._is_same(outcome.result):  # some servers ignore If-Match
+        elif not failure and not outcome.result.info.is_version_of(self._info):  # some servers ignore If-Match
             etag = outcome.result.info.etag
             failure = stale(CHANGED, etag, self._info.etag)._replace(remedy=OPEN_AGAIN)
         if failure:
@@ -215,6 +215,3 @@ class FileReads(Plan):
             if 0 <= self._awaited - piece.first < piece.length:
                 self._changed.notify_all()
         return ()
-
-    def _is_same(self, response: GetResponse) -> bool:
-        return (response.info.etag, response.info.size) == (self._info.etag, self._info.size)

@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any, Optional, Protocol, TypeVar
 
 from metaflow_extensions.fasts3.machine.processors import processors
-from metaflow_extensions.fasts3.plans.download import Download, Downloaded, LargeObject, Spill
+from metaflow_extensions.fasts3.plans.download import Download, Downloaded, LargeObject, Spill, path_of_restart
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome, of_version
 from metaflow_extensions.fasts3.plans.pieces import MAX_OBJECT, PART_SIZE, Piece, pieces
 from metaflow_extensions.fasts3.plans.plan import JobFailed, Plan
@@ -317,4 +317,4 @@ class ObjectDownloads(Plan):
         path = self._paths[index]
         if path is None and self._spill and large.result.path:
             self._spill.drop(large.result.path)
-        return [self._first_job(index, path and f"{path}.{again.restarts}")]
+        return [self._first_job(index, path and path_of_restart(path, again.restarts))]

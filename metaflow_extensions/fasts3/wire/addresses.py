@@ -12,7 +12,9 @@ from typing import Any, Optional
 from metaflow_extensions.fasts3.wire.waiting import InThread, wait_for
 
 RESOLVED_FOR = 30.0  # seconds; S3 changes its addresses and rotates them to spread the load
-STALE_FOR = 300.0  # seconds for which known addresses are used while the name is looked up again
+STALE_FOR = (
+    300.0  # seconds for which known addresses are used while the name is looked up again, without an error so far
+)
 RESOLVE_LIMIT = 8.0  # seconds; a resolver may wait for minutes
 LEFT_OUT_FOR = 60.0  # seconds for which an address that did not respond is tried last
 

@@ -46,6 +46,8 @@ class Connection:
     ----------
     responses : int
         Heads read so far; 0 on a new connection.
+    asked_at : float
+        `time.monotonic` when the last request began.
     idle_since : float
         `time.monotonic` when it was last returned to the pool.
     made_at : float
@@ -64,7 +66,7 @@ class Connection:
         self._filled = False  # the last read filled its buffer, so there may be more
         self._in_response = False  # an interim head has arrived, the final one has not
         self.responses = 0
-        self.idle_since = 0.0
+        self.asked_at = self.idle_since = 0.0
         self.made_at = time.monotonic()
         self._timeout = read_timeout
         self._readable = Readiness(sock.fileno(), sock, READ, read_timeout)
@@ -75,6 +77,11 @@ class Connection:
     def tls_session(self) -> Optional[ssl.SSLSession]:
         """Lets the next connection to the same server skip the full handshake."""
         return self._socket.session if isinstance(self._socket, ssl.SSLSocket) else None
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether bytes of the last request or its response moved: a silent connection would have timed out by now."""
+        return time.monotonic() - self.asked_at > 2 * self._timeout
 
     @property
     def has_leftover(self) -> bool:

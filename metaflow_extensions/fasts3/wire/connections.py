@@ -132,7 +132,12 @@ class Connections:
 
     async def _encrypt(self, sock: Socket, context: ssl.SSLContext, patience: float) -> ssl.SSLSocket:
         encrypted = context.wrap_socket(
-            sock, server_hostname=self._endpoint.host, session=self._tls_session, do_handshake_on_connect=False
+            sock,
+            server_hostname=self._endpoint.host,
+            session=self._tls_session,
+            do_handshake_on_connect=False,
+            # An end without close_notify may be an attacker's: the response is incomplete (RFC 9112 section 9.8).
+            suppress_ragged_eofs=False,
         )
         try:
             while True:

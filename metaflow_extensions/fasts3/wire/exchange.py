@@ -26,6 +26,9 @@ from metaflow_extensions.fasts3.wire.waiting import InThread, wait_for
 MAX_DOCUMENT = 16 * 2**20  # bytes; a listing of 1,000 keys of 1,024 escaped bytes each takes 4 MB
 MAX_ERROR = 256 * 1024  # bytes
 LONG = 64 * 2**20  # bytes of a body whose checksum would block the event loop for too long
+_CONDITIONS = frozenset(
+    {"if-match", "if-none-match"}
+)  # of uploads and deletions: the first execution changes the second
 ALLOWED_SKEW = 900.0  # seconds that S3 lets a signature's time differ
 
 
@@ -67,7 +70,7 @@ class Response:
         if not self._finished:
             self._connection.close()
         if isinstance(error, ConnectionLost):
-            failure = Failure(Code.BROKEN, str(error))
+            failure = Failure(Code.BROKEN, str(error), moved=self._connection.has_moved)
         elif isinstance(error, ProtocolError):
             failure = Failure(Code.MALFORMED, str(error))
         elif isinstance(error, TransferError):
@@ -174,7 +177,9 @@ class Exchange:
         ahead = self._heads.ahead(template.endpoint)
         head = self._heads.write(row, bucket, key, template, signer, query, headers, body_headers)
         connections = self._connections.get(template.endpoint) or self._connect_to(template.endpoint)
-        response = Response(row, *await send(connections, row.http_method, head, payload, expect), connections)
+        repeatable = row.http_method != "POST" and _CONDITIONS.isdisjoint(headers)
+        sent = await send(connections, row.http_method, head, payload, expect, repeatable)
+        response = Response(row, *sent, connections)
         if response.head.status < 300:
             return response
         with response:

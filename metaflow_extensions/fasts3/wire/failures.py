@@ -85,6 +85,7 @@ class Failure(NamedTuple):
     signed_as: int = 0  # generation of the expired credentials; 0: unknown
     remedy: str = ""  # what to do, if the code alone does not say
     region: str = ""  # of the bucket, named by a redirect; see `redirects.py`
+    moved: bool = False  # bytes moved until then, for longer than the timeout of a silent connection
 
 
 class TransferError(Exception):

@@ -13,7 +13,7 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure
 
 BUCKET_REGION = "x-amz-bucket-region"
 # The last two: a bucket in a region that accounts must enable, and requests to a regional endpoint.
-_CODES = frozenset(
+ELSEWHERE = frozenset(
     {
         "PermanentRedirect",
         "TemporaryRedirect",
@@ -32,7 +32,7 @@ def is_redirect(failure: Failure) -> bool:
     """
     bare = failure.status == 400 and failure.s3_code == "400"
     redirected = 300 <= failure.status < 400 and failure.code not in (Code.PRECONDITION, Code.NOT_S3)
-    return redirected or bare or failure.s3_code in _CODES
+    return redirected or bare or failure.s3_code in ELSEWHERE
 
 
 def with_region(failure: Failure, headers: "dict[str, str]", fields: "Mapping[str, object]") -> Failure:

@@ -1,6 +1,7 @@
-"""Sends a request on a connection, and a second time on a new one if the server has closed a kept-alive connection."""
+"""Sends a request on a connection, and perhaps again on a new one if the server has closed a kept-alive connection."""
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple, Optional
@@ -71,7 +72,7 @@ def _section_of(
 
 
 async def send(
-    connections: Connections, method: str, head: bytes, payload: Payload, expect: bool
+    connections: Connections, method: str, head: bytes, payload: Payload, expect: bool, repeatable: bool
 ) -> "tuple[Head, Body, Connection]":
     """Send a request and read the head of the response.
 
@@ -84,6 +85,9 @@ async def send(
     payload : Payload
     expect : bool
         The head has "Expect: 100-continue".
+    repeatable : bool
+        A second execution has the same result (RFC 9110 section 9.2.2). Others are not sent again here: the server may
+        have executed the first request, and the caller must know that.
 
     Returns
     -------
@@ -97,14 +101,15 @@ async def send(
     fresh = False
     while True:
         connection = await connections.take(fresh)
+        connection.asked_at = time.monotonic()
         try:
             return (*await _converse(connection, method, head, payload, expect), connection)
         except ConnectionLost as error:
             connection.close()
             # A server may close a kept-alive connection at any time: no failure, unless part of a response arrived.
-            fresh = not fresh and connection.responses > 0 and not error.response_began
+            fresh = repeatable and not fresh and connection.responses > 0 and not error.response_began
             if not fresh:
-                raise TransferError(Failure(Code.UNREACHABLE, str(error))) from error
+                raise TransferError(Failure(Code.UNREACHABLE, str(error), moved=connection.has_moved)) from error
         except ProtocolError as error:
             connection.close()
             raise malformed(str(error)) from error

@@ -23,6 +23,11 @@ class ObjectInfo(NamedTuple):
     version_id: Optional[str] = None  # in a versioned bucket
     others: dict[str, str] = {}  # noqa: RUF012  # of a HEAD: `KEPT`, `TAG_COUNT`; on request also `checksums.kept`
 
+    def is_version_of(self, other: "ObjectInfo") -> bool:
+        """Whether both are of the same version, as far as the server shows: by ETags, or without them by times."""
+        same_time = bool(self.etag) or self.last_modified == other.last_modified
+        return same_time and (self.etag, self.size) == (other.etag, other.size)
+
 
 UNKNOWN_LENGTH = -1
 """The response does not state the length of its body."""

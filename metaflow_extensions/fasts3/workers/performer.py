@@ -114,7 +114,9 @@ class Performer:
                     succeeded_at = self._clock()
                     return Outcome(job.number, result, None, True, (download and download.failure(result)) or retried)
                 now = self._clock()
-                retry = policy.note_failure(attempts, failure, now, bool(allowance and allowance.has_moved))
+                retry = policy.note_failure(
+                    attempts, failure, now, bool(allowance and allowance.has_moved) or failure.moved
+                )
                 failure = failure._replace(tries=attempts.failed, seconds=round(now - attempts.began, 3))
                 if not retry:
                     return Outcome(job.number, None, failure, policy.responded, retried)

@@ -45,7 +45,7 @@ class NoWorkers(Exception):
 
 
 class ProcessRunner:
-    """Runs a queue's jobs, and those that follow from them, in leased workers. Each runs once.
+    """Runs a queue's jobs, and those that follow from them, in leased workers. A runner runs once.
 
     Parameters
     ----------

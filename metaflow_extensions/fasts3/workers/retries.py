@@ -175,7 +175,8 @@ class RetryPolicy:
         failure : Failure
         now : float
         moved : bool
-            Whether the attempt moved bytes under a bandwidth limit, which made it slow: it was not failing meanwhile.
+            Whether the attempt moved bytes, but slowly, because of the network or a bandwidth limit: it was not failing
+            meanwhile.
         """
         with self._lock:
             if moved:

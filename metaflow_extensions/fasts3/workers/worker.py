@@ -96,10 +96,12 @@ class Worker:
         self._outbox = outbox
         # Each job with its performer, because a new SETUP must not change jobs that still wait.
         self._jobs: deque[tuple[Performer, Job]] = deque()
+        self._retried: dict[int, Failure] = {}  # by number of a job that waits again
         self._outcomes: list[Outcome] = []  # not sent yet
         self._send_by = 0.0  # when they must be sent
         self._active = 0
-        self._width = concurrency.begin(1)
+        self._connections = 1
+        self._width = concurrency.begin(self._connections)
         self._measured = Measured()
         self._templates: dict[tuple[str, str], Union[RequestTemplate, NoTemplate]] = {}
         self._credentials: Optional[CredentialSet] = None
@@ -122,6 +124,7 @@ class Worker:
         if frame.kind is Kind.SETUP:
             recipe, credentials, terms, connections, path = frame.document
             self._width = concurrency.begin(connections, self._width if self._performer else None)
+            self._connections = connections
             self._measured = Measured()
             self._prepare(Setup(recipe, credentials, Terms(*terms), connections, path))
         elif frame.kind is Kind.CREDENTIALS:
@@ -164,10 +167,14 @@ class Worker:
             # Other jobs or idle connections used the descriptors: reduce the width and retry without reporting.
             self._width = concurrency.narrow(min(self._active, width - 1, self._width.width))
             self._jobs.appendleft((performer, job))
+            if outcome.retried:
+                self._retried[job.number] = outcome.retried
             return
-        self._note(outcome)
+        self._note(outcome._replace(retried=outcome.retried or self._retried.pop(job.number, None)))
         if not self._jobs:
             self._measured = Measured()  # the rate was limited by a lack of jobs, not by the width
+            if not self._active and self._width.most < self._connections:
+                self._width = concurrency.begin(self._connections)  # the next call may have more descriptors
             return
         rate = self._measured.count(bytes_moved(job, outcome.result), self._width.width)
         if rate:
