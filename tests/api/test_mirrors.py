@@ -190,8 +190,10 @@ def test_special_files_stay(root, left_out):
 def test_only_temporary_directories_are_skipped(root, left_out):
     theirs = os.path.basename(tempfile.mkdtemp(prefix="metaflow.s3.", dir=root))  # as Metaflow's own class does it
     write(root, f"{theirs}/0", ".metaflow.s3.locked.abc/0", "metaflow.s3.config/a", "metaflow.s3./b")
+    write(root, "metaflow.s3.datasets/c")  # named like Metaflow's own, but not private
+    os.chmod(root / "metaflow.s3.datasets", 0o755)
     deleted = LocalDestination(str(root), ALL).delete_others([], False, left_out)
-    assert deleted == kept(root, "metaflow.s3./b", "metaflow.s3.config/a")
+    assert deleted == kept(root, "metaflow.s3./b", "metaflow.s3.config/a", "metaflow.s3.datasets/c")
     assert sorted(os.listdir(root)) == [".metaflow.s3.locked.abc", theirs]
 
 

@@ -2,11 +2,12 @@
 
 import re
 
+import metaflow.metaflow_config as configuration
 import pytest
 from attacks.hostile import error, hostile, response
 from boto.provider import Provider
 from metaflow import S3
-from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception
+from metaflow.datatools.s3 import MetaflowS3AccessDenied, MetaflowS3Exception, MetaflowS3NotFound
 
 from metaflow_extensions.fasts3.boto import clients
 
@@ -142,3 +143,20 @@ def test_a_bucket_in_an_unknown_region_takes_few_requests(server, tmp_path, buck
     with S3(s3root=f"s3://{bucket}/root", client_params=params, tmproot=str(tmp_path)) as s3, expected:
         call(s3)
     assert len(server.heads) == 2
+
+
+def test_while_s3_does_not_say_whether_a_bucket_exists_no_object_counts_as_missing(server, tmp_path, monkeypatch):
+    """Neither then nor later: a mistyped bucket would look like one without the keys."""
+    for name in ("S3_RETRY_COUNT", "S3_TRANSIENT_RETRY_COUNT"):
+        monkeypatch.setattr(configuration, name, 0)
+    busy = response(status="503 Service Unavailable", content_length=0)
+    params = server.client_params()
+    with S3(s3root="s3://mistyped", client_params=params, tmproot=str(tmp_path)) as s3:
+        server.respond = lambda head: (
+            busy if head.startswith(b"HEAD /mistyped ") else response(status="404 Not Found", content_length=0)
+        )
+        with pytest.raises(MetaflowS3Exception, match="HTTP 503"):
+            s3.info_many(["a"], return_missing=True)
+        server.respond = lambda head: headed(head, error("No.", "NoSuchBucket", "404 Not Found"))
+        with pytest.raises(MetaflowS3NotFound, match="mistyped"):
+            s3.info_many(["a"], return_missing=True)

@@ -344,3 +344,18 @@ def test_an_interim_outcome_is_sent_and_a_broken_connection_is_reported(brings):
 
 def test_without_an_observer_no_other_request_gets_the_rest():
     assert perform(performer(Sharing(5), Clock()), SHARED).retried is None
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_an_attempt_that_moved_bytes_was_not_an_outage(moved):
+    """Two broken connections of a large part, with minutes of a slow network between them."""
+    clock = Clock()
+
+    class Slow:
+        def head(self, bucket, key):
+            clock.now += 301.0
+            raise failing(Code.UNREACHABLE, moved=moved)
+
+    terms = Terms(retries=5, outage_limit=300.0, responded=True)
+    outcome = complete(performer(Slow(), clock, terms).perform(JOB), clock.pause)
+    assert outcome.failure.tries == (6 if moved else 2)
