@@ -161,6 +161,7 @@ ABOVE_TRANSFERS = {
     "contract/test_s3object",
     "contract/test_sharing",
     "contract/test_transfer_results",
+    "model/test_machine",
 }
 
 

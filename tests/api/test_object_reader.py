@@ -117,6 +117,7 @@ def test_a_failure_leaves_the_file_usable(begin, store):
     assert file.read(10) == BLOB[MIB : MIB + 10]
 
 
+@pytest.mark.release
 def test_an_exception_at_any_instruction_leaves_the_file_usable(begin):
     instruction = 1
     while True:

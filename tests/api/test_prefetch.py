@@ -226,6 +226,7 @@ def test_a_forked_child_gets_nothing_and_removes_nothing(begin, tmp_path):
     assert next(loop).requested.url == "s3://b/b"
 
 
+@pytest.mark.release
 def test_an_exception_at_any_point_leaves_no_thread_or_descriptor(begin):
     descriptors = len(os.listdir("/dev/fd"))
     store = Store(a=b"1", b=b"2" * STEP, c=b"3" * (STEP + 1))

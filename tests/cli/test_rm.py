@@ -92,6 +92,7 @@ def test_a_dry_run_deletes_nothing_and_needs_no_confirmation(fasts3, root, fille
     assert filled.list() == KEYS
 
 
+@pytest.mark.release
 def test_more_than_a_page(fasts3, root, stored):
     for number in range(1100):
         stored.put(f"many/{number:04}")

@@ -155,6 +155,7 @@ class Crowd:
         exchange.send(response.head + response.body)
 
 
+@pytest.mark.above_transfers
 @pytest.mark.parametrize("allowed", [1, 3])
 def test_so_many_requests_are_under_way_and_no_more(limited, proxy, stored, allowed):
     blobs = {f"k{number}": b"%d" % number for number in range(20)}
@@ -171,6 +172,7 @@ def test_so_many_requests_are_under_way_and_no_more(limited, proxy, stored, allo
     assert stored.blobs() == blobs
 
 
+@pytest.mark.above_transfers
 def test_the_pieces_of_one_object_are_requests_as_well(limited, proxy, stored):
     blob = noise(20 * MIB)
     s3 = limited(max_connections=2, part_size=LEAST)

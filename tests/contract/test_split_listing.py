@@ -37,6 +37,7 @@ def page(client, bucket, prefix, request):
 
 @pytest.mark.needs("list-pages-of-unicode-keys")
 @pytest.mark.no_transfers
+@pytest.mark.release
 def test_as_page_after_page(oracle, stored, server, prefix, monkeypatch):
     monkeypatch.setattr(split_listing, "WORTH_IT", 15.0)
     beside = [] if "object-beside-prefix" in server.lacks else ["a", "a/b", "c/x"]

@@ -150,6 +150,7 @@ print(len(s3.put_many((str(number), "x") for number in range(1500))))
 """
 
 
+@pytest.mark.release
 def test_a_stopped_parent_while_workers_send_outcomes(root, seaweedfs, stored, tmproot, implementation):
     options = {"root": root, "params": seaweedfs.client_params(), "tmproot": str(tmproot)}
     command = [sys.executable, "-c", PRELUDE + PUTS, json.dumps(options)]

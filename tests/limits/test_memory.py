@@ -36,7 +36,7 @@ print(sum(map(int, peaks)) * 1024)
 @pytest.mark.parametrize(
     "calls",
     [
-        "put_many",
+        pytest.param("put_many", marks=pytest.mark.release),
         pytest.param("put_many_in_parts", marks=pytest.mark.release),
         pytest.param("put_files", marks=pytest.mark.release),
         "put, get",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.packaging, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.packaging, pytest.mark.release, pytest.mark.timeout(900)]
 
 REMOTE_TASK = Path(__file__).with_name("remote_task.py")
 CHECKPOINT_FLOW = Path(__file__).with_name("checkpoint_flow.py")

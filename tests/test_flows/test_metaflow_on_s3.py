@@ -33,7 +33,8 @@ def test_artifacts_and_cards_of_metaflows_own_class(user):
     check_past_artifacts(user.runs("read_past_artifacts.py"))
 
 
-@pytest.mark.parametrize("datastore", [pytest.param("local", marks=pytest.mark.release), "s3"])
+@pytest.mark.release
+@pytest.mark.parametrize("datastore", ["local", "s3"])
 def test_an_included_file_and_a_card_from_the_command_line(user, stored, datastore):
     notes = user.folder / "notes.txt"
     notes.write_text("Grüße, zwölf Wörter\nand five more\n", encoding="utf-8")

@@ -46,7 +46,8 @@ def test_versioned_data_from_step_to_step_and_from_a_past_run_with_both_classes(
     check_notebook(user, own_class=True)
 
 
-@pytest.mark.parametrize("datastore", [pytest.param("local", marks=pytest.mark.release), "s3"])
+@pytest.mark.release
+@pytest.mark.parametrize("datastore", ["local", "s3"])
 def test_a_join_reads_what_each_task_of_a_foreach_stored(user, stored, datastore):
     flow = user.runs("foreach_flow.py", "--datastore", datastore, "run", "--shards", "3", "--max-workers", "2")
     assert "Read 150 rows of 3 shards." in flow

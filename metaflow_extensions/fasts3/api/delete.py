@@ -19,7 +19,7 @@ from metaflow_extensions.fasts3.api.location import as_directory, as_text, split
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.s3transfers import S3Transfers
-from metaflow_extensions.fasts3.plans.deletions import Deletions, ListedDeletions, Wanted
+from metaflow_extensions.fasts3.plans.deletions import Deletions, ListedDeletions, ToDelete
 from metaflow_extensions.fasts3.plans.heads import Heads
 from metaflow_extensions.fasts3.plans.jobs import Job
 from metaflow_extensions.fasts3.plans.listings import Listing, outermost
@@ -150,7 +150,7 @@ class DeleteMethods(Client):
         self._raise_for({**failures, **plan.failures}, plan.deleted)
         return plan.deleted
 
-    def _run_deletions(self, objects: Sequence[Wanted]) -> Deletions:
+    def _run_deletions(self, objects: Sequence[ToDelete]) -> Deletions:
         """Delete objects; the failures of single ones are in the plan."""
         plan = Deletions(objects)
         if objects:
@@ -158,7 +158,7 @@ class DeleteMethods(Client):
             self._carry_out(plan, place, plan.failures)
         return plan
 
-    def _delete_others(self, objects: Sequence[Wanted], result: S3Transfers, dry_run: bool) -> None:
+    def _delete_others(self, objects: Sequence[ToDelete], result: S3Transfers, dry_run: bool) -> None:
         """Delete the objects of a mirror that have no source; objects that were replaced since their listing remain."""
         urls = [f"s3://{bucket}/{key}" for bucket, key, *_ in objects]
         if dry_run:

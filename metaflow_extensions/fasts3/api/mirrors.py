@@ -21,7 +21,7 @@ from metaflow_extensions.fasts3.api.errors import (
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
 from metaflow_extensions.fasts3.api.local_paths import folded
 from metaflow_extensions.fasts3.api.path_patterns import PathPatterns
-from metaflow_extensions.fasts3.plans.deletions import Wanted
+from metaflow_extensions.fasts3.plans.deletions import ToDelete
 from metaflow_extensions.fasts3.wire.conditions import strong
 from metaflow_extensions.fasts3.wire.local_files import Identity, identity_of
 
@@ -181,7 +181,7 @@ class StoredDestination:
         self._patterns = patterns
         self.entries = entries
 
-    def others(self, names: Iterable[str], directory: Optional[str] = None) -> list[Wanted]:
+    def others(self, names: Iterable[str], directory: Optional[str] = None) -> list[ToDelete]:
         """The objects that have no source, as `Deletions` takes them: no others with their keys are deleted.
 
         Parameters

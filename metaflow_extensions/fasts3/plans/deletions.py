@@ -21,7 +21,7 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure
 AHEAD = 16 * MOST_KEYS  # listed keys that may wait for their deletion
 MOST_FAILED = 10_000  # keys; then a listing, which may have millions, is abandoned
 # Bucket and key, and perhaps the ETag that the object must have.
-Wanted = Union[tuple[str, str], tuple[str, str, Optional[str]]]
+ToDelete = Union[tuple[str, str], tuple[str, str, Optional[str]]]
 CHANGED = Failure(
     Code.STALE,
     "the object has been replaced since it was read or listed, and was not deleted",
@@ -38,7 +38,7 @@ class Deletions(Plan):
     `apart` is the number of keys that have their own requests from the start.
     """
 
-    def __init__(self, wanted: "Iterable[Wanted]", step: int = MOST_KEYS) -> None:
+    def __init__(self, wanted: "Iterable[ToDelete]", step: int = MOST_KEYS) -> None:
         self._together: dict[str, list[str]] = {}
         self._apart: dict[str, list[str]] = {}
         self._etags: dict[tuple[str, str], str] = {}
