@@ -104,6 +104,19 @@ def test_a_fresh_one_is_none_of_those_kept(connections_to):
         fresh.close()
 
 
+@pytest.mark.parametrize("checked", [False, True])
+def test_for_requests_that_can_not_be_repeated_all_connections_are_checked(connections_to, checked):
+    ended = threading.Event()
+    with Scripted([[close, lambda _: ended.set()], GOOD]) as server:
+        connections = connections_to(server)
+        first = connections.take()
+        assert ended.wait(LONG)
+        connections.give_back(first)
+        second = connections.take(checked=checked)
+        assert (second is first) is not checked
+        second.close()
+
+
 def test_idle_connections_are_checked_before_use(connections_to, clock):
     ended = threading.Event()
     with Scripted([[close, lambda _: ended.set()], GOOD]) as server:

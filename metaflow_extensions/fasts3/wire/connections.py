@@ -41,13 +41,15 @@ class Connections:
         # Not __del__: in a reference cycle, Python might finalize the sockets first, with a warning for each.
         weakref.finalize(self, _close_all, self._idle)
 
-    async def take(self, fresh: bool = False) -> Connection:
+    async def take(self, fresh: bool = False, checked: bool = False) -> Connection:
         """Return a connection for one request.
 
         Parameters
         ----------
         fresh : bool
             Open a new one.
+        checked : bool
+            Check also those that were used a moment ago: the request can't be repeated if the server has closed one.
 
         Raises
         ------
@@ -61,7 +63,8 @@ class Connections:
                 break
             now = time.monotonic()
             fit = now - connection.made_at < MOST_AGE
-            if fit and (now - connection.idle_since < ASK_WHETHER_ALIVE or not connection.is_stale()):
+            recent = now - connection.idle_since < ASK_WHETHER_ALIVE and not checked
+            if fit and (recent or not connection.is_stale()):
                 return connection
             connection.close()
         return await self._dial()

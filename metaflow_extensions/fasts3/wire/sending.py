@@ -100,7 +100,7 @@ async def send(
     """
     fresh = False
     while True:
-        connection = await connections.take(fresh)
+        connection = await connections.take(fresh, checked=not repeatable)
         connection.asked_at = time.monotonic()
         try:
             return (*await _converse(connection, method, head, payload, expect), connection)
