@@ -301,7 +301,7 @@ class Model:
 
     def _cut(self, size: int, offset: Optional[int], length: Optional[int]) -> "tuple[int, int]":
         """The first byte of `object[offset:offset + length]`, and the one after its last."""
-        if offset is None and length is None:
+        if not offset and length is None:
             return 0, size
         if length is not None and length < 0:
             beyond = size == 0 and "last-bytes-of-empty-objects-are-416" not in self._lacks
