@@ -290,5 +290,6 @@ def test_a_late_thread_writes_no_record(tmp_path, monkeypatch):
     assert os.fstat(number)
     assert (other / "record").read_text() == "mine"
     partials.done(0)
+    assert partials.claim(0) is None
     for one in {descriptor, number}:
         os.close(one)

@@ -41,9 +41,11 @@ def _missing(executor: Executor, objects: Sequence[Wanted]) -> list[str]:
     plan = Heads(objects, missing_ok=True)
     try:
         executor.run(plan, Place.WORKERS, with_progress=False)
+        executor.check_buckets(plan.unverified_buckets)
+    except MetaflowS3NotFound:
+        raise  # of the bucket
     except MetaflowException:
         return []
-    executor.check_buckets(plan.unverified_buckets)
     return [f"s3://{one[0]}/{one[1]}" for one, info in zip(objects, plan.results) if info is None]
 
 

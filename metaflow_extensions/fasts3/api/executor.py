@@ -10,7 +10,6 @@ from metaflow.exception import MetaflowException
 from metaflow_extensions.fasts3.api.errors import (
     CHECK_PROFILE,
     REMEDIES,
-    MetaflowS3AccessDenied,
     MetaflowS3Exception,
     credentials_error,
     exception_of,
@@ -55,6 +54,8 @@ CLEANUP_LIMIT = 10.0  # seconds
 CLEANUP_LIMIT_WHEN_STOPPED = 0.4  # seconds, after Ctrl-C
 CLEANUP_RETRIES = 3  # of each request, within that limit
 LATENESS = 0.05  # seconds for threads to end after the deadline
+# Without permission for HeadBucket, or on a server without it, nobody can know whether a bucket exists.
+_NO_HEAD_BUCKET = frozenset({401, 403, 405, 501})
 
 
 class Executor:
@@ -178,8 +179,9 @@ class Executor:
                 continue
             try:
                 self.run(Requests([Job(0, "head_bucket", bucket)]), Place.HERE)
-            except MetaflowS3AccessDenied as error:
-                # Without permission for HeadBucket, nobody can know, and another request would not help.
+            except MetaflowException as error:
+                if getattr(error, "status", 0) not in _NO_HEAD_BUCKET:
+                    raise
                 log.debug("bucket %s: %s", bucket, error)
             endpoints.note_bucket(url, bucket)
 

@@ -213,6 +213,7 @@ class PartialDownloads:
         self._objects = objects
         self._least = least
         self._open: dict[int, PartialDownload] = {}  # by index
+        self._closed = False
 
     def __enter__(self) -> "PartialDownloads":
         remove_old(self._directory)
@@ -229,6 +230,7 @@ class PartialDownloads:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._closed = True
         for index in list(self._open):
             found = self._open.pop(index, None)  # `done` may have been faster
             if found:
@@ -239,7 +241,7 @@ class PartialDownloads:
         if index in self._open:
             return self._open[index]
         one = self._objects[index]
-        if not self._may_have_pieces(one) or len(self._open) >= MOST_LOCKS:
+        if self._closed or not self._may_have_pieces(one) or len(self._open) >= MOST_LOCKS:
             return None
         path = _path_for(self._directory, one)
         descriptor = _locked(path)

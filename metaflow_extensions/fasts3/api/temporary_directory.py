@@ -269,7 +269,10 @@ def is_one(entry: "os.DirEntry[str]") -> bool:
         return True
     if not OF_METAFLOW.match(entry.name):
         return False
-    status = entry.stat(follow_symlinks=False)
+    try:
+        status = entry.stat(follow_symlinks=False)
+    except OSError:  # its client has just removed it
+        return True
     return status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o700
 
 

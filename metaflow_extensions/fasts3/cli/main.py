@@ -84,7 +84,7 @@ def _without_payer(args: "list[str]") -> "list[str]":
     """Drop the only value of --request-payer in other programs, `requester`; here it would be a source or a key."""
     kept: list[str] = []
     for arg in args:
-        if arg != "requester" or kept[-1:] != [PAYER]:
+        if arg != "requester" or kept[-1:] != [PAYER] or "--" in kept:
             kept.append(PAYER if arg == f"{PAYER}=requester" else arg)
     return kept
 

@@ -23,8 +23,9 @@ def mv(
     A source is deleted after its copy is complete, and only if it has not changed: an object must have the same ETag, a
     file the same size, times and inode as before the upload. Sources that can't be copied or have changed stay; they
     are named at the end, and the exit status is 1. After an error or Ctrl-C, repeat the command to move the rest.
-    Directories stay: local ones, and after a move to local files the empty objects that mark them in S3. A whole bucket
-    is not moved, and a prefix is not moved into itself. With -n, a source stays if its target exists.
+    Directories stay: local ones, and after a move to local files or a whole bucket the empty objects that mark them in
+    S3. A whole bucket is not moved, and a prefix is not moved into itself. With -n, a source stays if its target
+    exists.
 
     \b
     Examples:

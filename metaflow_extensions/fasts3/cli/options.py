@@ -94,7 +94,7 @@ class Age(click.ParamType):  # type: ignore[misc]  # metaflow's copy of click ha
 def format_duration(seconds: float) -> str:
     """Format a duration exactly, in its largest unit without a fraction."""
     unit = next((unit for unit in ("d", "h", "m") if seconds % SECONDS[unit] == 0), "s")
-    return f"{seconds / SECONDS[unit]:g}{unit}"
+    return f"{seconds / SECONDS[unit]:.3f}".rstrip("0").rstrip(".") + unit
 
 
 def format_age(seconds: Optional[float]) -> str:

@@ -59,7 +59,9 @@ class Options(NamedTuple):
 @click.option("-r", "--recursive", is_flag=True, help="Delete everything below the URLs.")
 @click.option("--dry-run", is_flag=True, help="Print the objects that would be deleted, and delete none.")
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-@click.option("--missing-ok", is_flag=True, help="Ignore keys that do not exist.")
+@click.option(
+    "--missing-ok", is_flag=True, help="Ignore keys that do not exist, and prefixes and patterns without objects."
+)
 @with_patterns
 @with_json
 @with_raw
@@ -169,15 +171,13 @@ def _delete(s3: S3, selections: "list[Selection]", options: Options) -> "tuple[i
 def _outermost(selections: "list[Selection]") -> "list[Selection]":
     """Omit what is below another prefix: it is deleted, and counted, with the objects of that prefix."""
     distinct = {(one.bucket, one.prefix, one.pattern): one for one in selections}.values()
-    prefixes = [one for one in distinct if one.pattern is None and not one.is_filtered]
-    return [
-        one
-        for one in distinct
-        if not any(
-            other is not one and one.bucket == other.bucket and one.prefix.startswith(other.prefix)
-            for other in prefixes
-        )
-    ]
+    prefixes = {(one.bucket, one.prefix) for one in distinct if one.pattern is None and not one.is_filtered}
+
+    def is_below_another(one: Selection) -> bool:
+        above = (one.prefix[: at + 1] for at, character in enumerate(one.prefix) if character == "/")
+        return any((one.bucket, prefix) in prefixes for prefix in above if one.pattern or prefix != one.prefix)
+
+    return [one for one in distinct if not is_below_another(one)]
 
 
 def _batches(

@@ -169,7 +169,7 @@ def location_from(run: Optional[str], root: Optional[str]) -> Location:
     """
     if root == "":
         raise click.UsageError("--root is empty, perhaps because a shell variable is not set.")
-    if root is not None and root.endswith("//") and "/" in root[len(SCHEME) :].rstrip("/"):
+    if root is not None and root.endswith("//") and root != SCHEME:
         raise click.UsageError(
             f"--root is {root!r}: it ends in two slashes, perhaps because a shell variable is not set."
         )

@@ -4,7 +4,7 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from typing import Callable, NamedTuple, Optional, Union
@@ -26,7 +26,7 @@ from metaflow_extensions.fasts3.api.s3transfers import S3Downloads
 from metaflow_extensions.fasts3.cli.missing import no_object, with_hints
 from metaflow_extensions.fasts3.cli.removal import remove_objects
 from metaflow_extensions.fasts3.cli.selection import HEAD_START, Selection, listed, url_of
-from metaflow_extensions.fasts3.cli.transfers import DOWNLOAD, Options, Report, Targets
+from metaflow_extensions.fasts3.cli.transfers import DOWNLOAD, Options, Report, Targets, looked_up
 from metaflow_extensions.fasts3.machine.processors import processors
 from metaflow_extensions.fasts3.workers import worker_pool
 
@@ -182,10 +182,7 @@ class _Downloads:
 
     def _named(self) -> "Iterator[_Wanted]":
         urls = {url: self._name or one.key[len(one.folder) :] for url, one in self._objects.items()}
-        sources: Iterable[Union[str, S3Object]] = urls
-        if self._options.needs_properties:
-            sources = self._s3.info_many(urls, return_missing=True)
-        for (url, name), source in zip(urls.items(), sources):
+        for (url, name), source in zip(urls.items(), looked_up(self._s3, urls, self._options)):
             if not self._report.is_missing(source) and self._is_new(url, name):
                 yield _Wanted(source, name)
 

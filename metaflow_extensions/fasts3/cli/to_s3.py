@@ -26,7 +26,7 @@ STDIN = "-"
 
 
 def check(sources: "Sequence[str]", destination: Selection, options: Options) -> None:
-    """Raise click.UsageError for what can't be meant: standard input without a key, patterns for a single file."""
+    """Raise click.UsageError for contradictory arguments: standard input without a key, patterns for a single file."""
     if STDIN in sources and len(sources) > 1:
         raise click.UsageError("Stdin (-) must be the only source. Upload other sources with a separate command.")
     if STDIN in sources and destination.is_directory:

@@ -2,16 +2,17 @@
 
 import functools
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union
 
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.api.errors import MetaflowS3NotFound
+from metaflow_extensions.fasts3.api.errors import MetaflowS3AccessDenied, MetaflowS3NotFound
 from metaflow_extensions.fasts3.api.errors_of_many import LeftOut
 from metaflow_extensions.fasts3.api.formatting import counted, duration, readable
+from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.cli.options import Decorator, not_empty
 from metaflow_extensions.fasts3.cli.output import json_line, name_format, print_lines, summary
@@ -44,11 +45,6 @@ class Options(NamedTuple):
     as_json: bool = False
     quiet: bool = False
     moves: bool = False  # the sources are deleted
-
-    @property
-    def needs_properties(self) -> bool:
-        """Whether named objects are looked up first: a move compares their ETags before it deletes them."""
-        return self.moves or self.dry_run
 
     def selects_many(self, selection: Selection) -> bool:
         """Whether an argument selects a prefix or a pattern, not an object."""
@@ -135,6 +131,21 @@ def with_headers(function: "Callable[..., None]") -> "Callable[..., None]":
     for option in reversed(_HEADER_OPTIONS):
         option(run)
     return run
+
+
+def looked_up(s3: S3, urls: "Collection[str]", options: Options) -> "Iterable[Union[str, S3Object]]":
+    """Named objects, with their properties where needed.
+
+    A move compares their ETags before it deletes them. A dry run finds missing ones.
+    """
+    if not (options.moves or options.dry_run):
+        return urls
+    try:
+        return s3.info_many(urls, return_missing=True)
+    except MetaflowS3AccessDenied:
+        if not options.dry_run:
+            raise
+        return urls
 
 
 class Targets:

@@ -27,7 +27,7 @@ from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.cli.missing import with_hints
 from metaflow_extensions.fasts3.cli.removal import remove_objects
 from metaflow_extensions.fasts3.cli.selection import HEAD_START, Selection, listed, url_of
-from metaflow_extensions.fasts3.cli.transfers import COPY, Options, Report, Targets
+from metaflow_extensions.fasts3.cli.transfers import COPY, Options, Report, Targets, looked_up
 
 
 class _Copy(NamedTuple):
@@ -130,11 +130,8 @@ class _Copies:
     def _batches(self) -> "Iterator[list[_Copy]]":
         if self._named:
             urls = [url_of(*split_object_url(one.url)) for one in self._named]
-            sources: Iterable[Union[str, S3Object]] = (
-                self._s3.info_many(urls, return_missing=True) if self._options.needs_properties else urls
-            )
             targets = (self._target(one.key, one.folder) for one in self._named)
-            pairs = zip(sources, targets)
+            pairs = zip(looked_up(self._s3, urls, self._options), targets)
             yield self._possible(_Copy(*pair) for pair in pairs if not self._report.is_missing(pair[0]))
         while self._later:
             yield from self._listed(self._later.pop(0))

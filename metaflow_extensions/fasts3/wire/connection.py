@@ -80,7 +80,7 @@ class Connection:
 
     @property
     def has_moved(self) -> bool:
-        """Whether bytes of the last request or its response moved: a silent connection would have timed out by now."""
+        """Whether bytes of the last request or its response moved for longer than a silent connection could last."""
         return time.monotonic() - self.asked_at > 2 * self._timeout
 
     @property
@@ -329,4 +329,7 @@ class Connection:
             raise ConnectionLost(f"no response for {self._timeout:g} seconds", response_began=True) from None
 
     def _lost(self, error: OSError, response_began: bool = False) -> ConnectionLost:
-        return ConnectionLost(error.strerror or str(error), response_began or self._in_response)
+        message = error.strerror or str(error)
+        if isinstance(error, ssl.SSLEOFError):
+            message = "the connection ended without close_notify, TLS's end of data"
+        return ConnectionLost(message, response_began or self._in_response)

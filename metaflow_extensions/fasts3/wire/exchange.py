@@ -177,7 +177,7 @@ class Exchange:
         ahead = self._heads.ahead(template.endpoint)
         head = self._heads.write(row, bucket, key, template, signer, query, headers, body_headers)
         connections = self._connections.get(template.endpoint) or self._connect_to(template.endpoint)
-        repeatable = row.http_method != "POST" and _CONDITIONS.isdisjoint(headers)
+        repeatable = row.http_method == "GET" or (row.http_method != "POST" and _CONDITIONS.isdisjoint(headers))
         sent = await send(connections, row.http_method, head, payload, expect, repeatable)
         response = Response(row, *sent, connections)
         if response.head.status < 300:

@@ -184,7 +184,7 @@ def _narrower(state: Width) -> Width:
 
 
 def narrow(width: int) -> Width:
-    """Return the width if there are descriptors for only this many requests; the call tries no more."""
+    """Return the width while there are descriptors for only this many requests: until the worker has no more jobs."""
     return Width(max(1, width), max(1, width))
 
 

@@ -15,7 +15,7 @@ from metaflow_extensions.fasts3.wire.local_files import local_failure
 from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
 from metaflow_extensions.fasts3.wire.transfers import GetResponse, Transfers
 from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
-from metaflow_extensions.fasts3.workers.retries import RetryPolicy, Terms
+from metaflow_extensions.fasts3.workers.retries import Attempts, RetryPolicy, Terms
 
 DATA_TRANSFERS = frozenset({"get", "put", "upload_part"})  # operations that transfer object data
 INTERRUPTED = Failure(Code.UNREACHABLE, "the call was interrupted")
@@ -43,6 +43,17 @@ class _BegunDownload:
         return Failure(
             Code.BROKEN, f"the connection broke after {response.received} bytes of {self._promised}", tries=1
         )
+
+
+MOST_SLOW = 5  # attempts of a job that may break after they moved bytes for long
+
+
+def _has_moved(failure: Failure, attempts: Attempts, allowance: Optional[Allowance]) -> bool:
+    """Whether an attempt was slow, not part of an outage.
+
+    A network that ends all slow connections would otherwise cost as many long attempts as there are retries.
+    """
+    return bool(allowance and allowance.has_moved) or (failure.moved and attempts.failed < MOST_SLOW)
 
 
 class Performer:
@@ -114,9 +125,7 @@ class Performer:
                     succeeded_at = self._clock()
                     return Outcome(job.number, result, None, True, (download and download.failure(result)) or retried)
                 now = self._clock()
-                retry = policy.note_failure(
-                    attempts, failure, now, bool(allowance and allowance.has_moved) or failure.moved
-                )
+                retry = policy.note_failure(attempts, failure, now, _has_moved(failure, attempts, allowance))
                 failure = failure._replace(tries=attempts.failed, seconds=round(now - attempts.began, 3))
                 if not retry:
                     return Outcome(job.number, None, failure, policy.responded, retried)

@@ -170,7 +170,8 @@ class Worker:
             if outcome.retried:
                 self._retried[job.number] = outcome.retried
             return
-        self._note(outcome._replace(retried=outcome.retried or self._retried.pop(job.number, None)))
+        earlier = self._retried.pop(job.number, None)
+        self._note(outcome._replace(retried=outcome.retried or earlier))
         if not self._jobs:
             self._measured = Measured()  # the rate was limited by a lack of jobs, not by the width
             if not self._active and self._width.most < self._connections:
