@@ -21,7 +21,7 @@ def check(data: bytes) -> bool:
     root, fields = texts(data)
     for status, headers in ((404, {}), (503, HEADERS)):
         failure = failure_of(status, headers, data)
-        assert [type(field) for field in failure[1:]] == [str, str, int, str, int, float, float, int, str, str]
+        assert [type(field) for field in failure[1:]] == [str, str, int, str, int, float, float, int, str, str, bool]
         assert type(failure) is Failure
         assert failure.code is (code_of(failure.s3_code, status) if headers or not is_page(data) else Code.NOT_S3)
         assert failure.s3_code

@@ -71,7 +71,7 @@ TOKENS = [
     *(f'"{code.value}"'.encode() for code in Code),
     *(
         b'[12,"\\"e\\"","text/plain",{"a":"b"},1700000000,null,"v",{}]',
-        b'["busy","","SlowDown",503,"",3,1.5,0.0,0,"",""]',
+        b'["busy","","SlowDown",503,"",3,1.5,0.0,0,"","",false]',
     ),
     *(
         b'[[["k",1]],["p/"],"token"]',

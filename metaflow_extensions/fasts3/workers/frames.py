@@ -20,7 +20,7 @@ from metaflow_extensions.fasts3.wire.operations import BY_TRANSFER
 from metaflow_extensions.fasts3.wire.transfers import GetResponse, PutHeaders
 
 MAGIC = b"\xf3S"
-VERSION = 6
+VERSION = 7
 HEAD = struct.Struct(">2sBBII")
 LIMIT = 256 * 2**20  # bytes of one frame; a body is at most one part, far smaller
 TOGETHER = 2**20  # bytes of bodies that share a frame; each is copied on both sides
