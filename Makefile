@@ -1,10 +1,10 @@
 # `make help` lists the targets. They need python3 (3.9 or newer), make and git, and install everything else.
 
 PYTHON ?= python3
-# The number of pytest workers: the available processors, at least 3, because tests often wait for timeouts and servers, and
-# at most 8.
+# The number of pytest workers: twice the available processors, because tests often wait for timeouts and servers, and at
+# most 8.
 JOBS ?= $(shell $(PYTHON) -c 'import os as o; f = getattr(o, "sched_getaffinity", 0); \
-	print(min(max(3, len(f(0)) if f else o.cpu_count()), 8))')
+	print(min(2 * (len(f(0)) if f else o.cpu_count()), 8))')
 # Selects the servers on which test-oldest and test-versions run the contract suite: pytest's -k. SeaweedFS does not depend
 # on the Python version; the last moto for Python 3.9 sends wrong checksums for multipart uploads.
 CONTRACT ?= seaweedfs
