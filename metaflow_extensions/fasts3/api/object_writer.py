@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 MOST_HELD = 64 * 2**20  # bytes of full parts that are not stored yet
-LEAVE_AFTER = 1.0  # seconds for an upload to be aborted
+LEAVE_AFTER = 3.0  # seconds for an upload to be aborted, usually milliseconds: S3 charges for one that stays open
 _uploads: "dict[UploadStream, PlanThread]" = {}  # under way, to be aborted at the end of the process
 
 
