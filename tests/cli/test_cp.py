@@ -67,6 +67,7 @@ def test_streams(fasts3, root, stored):
     body = os.urandom(9 * 2**20)
     done = fasts3("cp", "-", f"{root}/x", "--content-type", "application/x-random", stdin=body)
     assert (done.exit_code, done.stdout) == (0, "")
+    assert re.fullmatch(r"Uploaded 1 file in [0-9.]+ m?s\.\n", done.stderr)
     assert stored.head("x")["ContentType"] == "application/x-random"
     done = fasts3("cp", f"{root}/x", "-")
     assert (done.stdout_bytes == body, done.stderr) == (True, "")

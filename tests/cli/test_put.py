@@ -78,7 +78,9 @@ def test_existing_objects_are_replaced_or_left_alone(fasts3, root, stored, tree)
 def test_a_pipe(start, here, root, stored):
     body = os.urandom(20 * 2**20)
     process = start("put", "-", f"{root}/x", "--content-type", "application/gzip")
-    assert re.fullmatch(rb"Uploaded 1 file in [0-9.]+ m?s\.\n", process.communicate(body)[1])
+    stdout, stderr = process.communicate(body)
+    assert stdout == b""
+    assert re.fullmatch(rb"Uploaded 1 file in [0-9.]+ m?s\.\n", stderr)
     assert process.returncode == 0
     assert hashlib.sha256(stored.blob("x")).digest() == hashlib.sha256(body).digest()
     assert stored.head("x")["ContentType"] == "application/gzip"
@@ -90,6 +92,7 @@ def test_stdin(fasts3, here, root, stored, size):
     body = os.urandom(size)
     done = fasts3("put", "-", f"{root}/x", stdin=body)
     assert (done.exit_code, done.stdout) == (0, "")
+    assert re.fullmatch(r"Uploaded 1 file in [0-9.]+ m?s\.\n", done.stderr)
     assert hashlib.sha256(stored.blob("x")).digest() == hashlib.sha256(body).digest()
     assert list(here.iterdir()) == []
 

@@ -122,8 +122,8 @@ def test_no_spelling_means_a_whole_bucket(fasts3, server, filled, options, rest)
             continue  # an empty argument; see below
         done = fasts3("rm", *options, *named)
         assert done.exit_code == 2
-        refusal = "it ends in two slashes" if f"{root}//" in named[:-1] else "a whole bucket, which is not deleted"
-        assert refusal in done.stderr
+        of_bucket = "a whole bucket, which is not deleted. Name a prefix"
+        assert ("it ends in two slashes" if f"{root}//" in named[:-1] else of_bucket) in done.stderr
         assert filled.list() == KEYS
 
 

@@ -104,20 +104,8 @@ def test_a_fresh_one_is_none_of_those_kept(connections_to):
         fresh.close()
 
 
-@pytest.mark.parametrize("checked", [False, True])
-def test_for_requests_that_can_not_be_repeated_all_connections_are_checked(connections_to, checked):
-    ended = threading.Event()
-    with Scripted([[close, lambda _: ended.set()], GOOD]) as server:
-        connections = connections_to(server)
-        first = connections.take()
-        assert ended.wait(LONG)
-        connections.give_back(first)
-        second = connections.take(checked=checked)
-        assert (second is first) is not checked
-        second.close()
-
-
-def test_idle_connections_are_checked_before_use(connections_to, clock):
+@pytest.mark.parametrize("checked", [False, True], ids=["idle for a while", "on request"])
+def test_connections_are_checked_before_use(connections_to, clock, checked):
     ended = threading.Event()
     with Scripted([[close, lambda _: ended.set()], GOOD]) as server:
         connections = connections_to(server)
@@ -126,8 +114,8 @@ def test_idle_connections_are_checked_before_use(connections_to, clock):
         connections.give_back(first)
         assert connections.take() is first  # who was just used is not asked: that is one system call for each request
         connections.give_back(first)
-        clock.now += ASK_WHETHER_ALIVE
-        second = connections.take()
+        clock.now += 0.0 if checked else ASK_WHETHER_ALIVE
+        second = connections.take(checked=checked)
         assert second is not first
         assert first.is_stale()
         ask(second)

@@ -167,7 +167,9 @@ class DeleteMethods(Client):
         failures = self._run_deletions(objects).failures
         result.deleted = [url for url in urls if url not in failures]
         # If HEAD was denied after a failed condition, it was replaced, too, or an earlier attempt has deleted it.
-        ours = {url: one for url, one in failures.items() if one.failure.code is not Code.STALE and one[0] != "head"}
+        ours = {
+            url: one for url, one in failures.items() if one.failure.code is not Code.STALE and one.operation != "head"
+        }
         left_out = self._left_out(ours)
         left_out.raise_if_any(len(result.deleted), "deleted", result=result)
 

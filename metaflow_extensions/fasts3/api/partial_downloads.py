@@ -232,9 +232,7 @@ class PartialDownloads:
     def __exit__(self, *_: object) -> None:
         self._closed = True
         for index in list(self._open):
-            found = self._open.pop(index, None)  # `done` may have been faster
-            if found:
-                found.close()
+            self._close(index)
 
     def claim(self, index: int) -> Optional[PartialDownload]:
         """Return the partial file of an object; None if it is not worth one, or another process has it."""
@@ -252,9 +250,12 @@ class PartialDownloads:
 
     def done(self, index: int) -> None:
         """Remove the partial file of an object whose download is complete."""
-        found = self._open.pop(index, None)
+        self._close(index, is_done=True)
+
+    def _close(self, index: int, is_done: bool = False) -> None:
+        found = self._open.pop(index, None)  # another thread may have been faster
         if found:
-            found.close(is_done=True)
+            found.close(is_done)
 
     def _may_have_pieces(self, one: Resumable) -> bool:
         return one.size is None or one.size >= self._least

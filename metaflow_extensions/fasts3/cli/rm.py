@@ -101,18 +101,17 @@ def rm(
     """
     refuse_empty(urls)
     location = location_from(run, root)
+    hint = unquoted_hint(urls)
+    options = Options(recursive, dry_run, not yes, missing_ok, as_json, quiet, hint)
     selections = []
     for selection in (select(url, location, raw) for url in urls):
         _refuse_directory(selection, recursive or raw)
-        is_listing = recursive or selection.pattern is not None
-        selections.append(filtered(selection, include, exclude, is_listing))
-    hint = unquoted_hint(urls)
-    if not (yes or dry_run or sys.stdin.isatty()) and (recursive or hint or any(one.pattern for one in selections)):
+        selections.append(filtered(selection, include, exclude, options.selects_many(selection)))
+    if not (yes or dry_run or sys.stdin.isatty()) and (hint or any(map(options.selects_many, selections))):
         refusal = (
             "Deleting several objects needs a confirmation, but there is no terminal. Add --yes, or try --dry-run."
         )
         raise click.UsageError(f"{refusal} {hint}".rstrip())
-    options = Options(recursive, dry_run, not yes, missing_ok, as_json, quiet, hint)
     with connection.open(progress=False if no_progress or quiet else None) as s3:
         failed, missing, empty = _delete(s3, selections, options)
     errors = [f"{failed:,} of the objects could not be deleted."] if failed else []

@@ -195,9 +195,8 @@ class _Downloads:
         missing: set[str] = set()
         if blocked:
             with suppress(MetaflowS3AccessDenied):  # then the local directory is the error
-                missing = {one.url for one in self._s3.info_many(blocked, return_missing=True) if not one.exists}
-        for url in missing:
-            self._report.left_out.note(url, MetaflowS3NotFound(f"There is no object {url} (NoSuchKey)."))
+                found = self._s3.info_many(blocked, return_missing=True)
+                missing = {one.url for one in found if self._report.is_missing(one)}
         return [one for one in batch if one.url not in missing]
 
     def _listed(self, selection: Selection) -> "Iterator[list[_Wanted]]":

@@ -31,12 +31,12 @@ def check(sources: "Sequence[str]", destination: Selection, options: Options) ->
         raise click.UsageError("Stdin (-) must be the only source. Upload other sources with a separate command.")
     if STDIN in sources and destination.is_directory:
         raise click.UsageError(f"Stdin has no file name. Add a key to {destination.url}.")
-    for file in (one for one in sources if one == STDIN or (os.path.lexists(one) and not os.path.isdir(one))):
-        if options.include or options.exclude:
-            raise click.UsageError(
-                f"--include and --exclude filter the files of a directory; {file!r} is not a directory."
-            )
     for one in sources:
+        is_file = one == STDIN or (os.path.lexists(one) and not os.path.isdir(one))
+        if is_file and (options.include or options.exclude):
+            raise click.UsageError(
+                f"--include and --exclude filter the files of a directory; {one!r} is not a directory."
+            )
         if one.endswith("/") and os.path.isfile(one.rstrip("/")):
             raise click.UsageError(f"{one!r} is a file, not a directory. Omit the slash.")
 

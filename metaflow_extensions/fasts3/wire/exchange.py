@@ -26,10 +26,9 @@ from metaflow_extensions.fasts3.wire.waiting import InThread, wait_for
 MAX_DOCUMENT = 16 * 2**20  # bytes; a listing of 1,000 keys of 1,024 escaped bytes each takes 4 MB
 MAX_ERROR = 256 * 1024  # bytes
 LONG = 64 * 2**20  # bytes of a body whose checksum would block the event loop for too long
-_CONDITIONS = frozenset(
-    {"if-match", "if-none-match"}
-)  # of uploads and deletions: the first execution changes the second
 ALLOWED_SKEW = 900.0  # seconds that S3 lets a signature's time differ
+# With these headers, the first execution of an upload or a deletion decides the result of the second.
+_CONDITIONS = frozenset({"if-match", "if-none-match"})
 
 
 class Response:

@@ -18,6 +18,7 @@ from metaflow_extensions.fasts3.wire.waiting import Pause, wait_for
 from metaflow_extensions.fasts3.workers.retries import Attempts, RetryPolicy, Terms
 
 DATA_TRANSFERS = frozenset({"get", "put", "upload_part"})  # operations that transfer object data
+MOST_SLOW = 5  # attempts of a job that may break after they moved bytes for long
 INTERRUPTED = Failure(Code.UNREACHABLE, "the call was interrupted")
 INJECTED = Failure(Code.INJECTED, "a failure was injected (inject_failure_rate)")
 OnBegin = Callable[[Outcome], None]  # called from any thread when a download has begun, before its outcome
@@ -43,9 +44,6 @@ class _BegunDownload:
         return Failure(
             Code.BROKEN, f"the connection broke after {response.received} bytes of {self._promised}", tries=1
         )
-
-
-MOST_SLOW = 5  # attempts of a job that may break after they moved bytes for long
 
 
 def _has_moved(failure: Failure, attempts: Attempts, allowance: Optional[Allowance]) -> bool:

@@ -94,9 +94,9 @@ class Worker:
     def __init__(self, loop: Loop, outbox: "Outbox") -> None:
         self._loop = loop
         self._outbox = outbox
-        # Each job with its performer, because a new SETUP must not change jobs that still wait.
-        self._jobs: deque[tuple[Performer, Job]] = deque()
-        self._retried: dict[int, Failure] = {}  # by number of a job that waits again
+        # Each job with its performer, because a new SETUP must not change jobs that still wait; and with the failure
+        # that was retried before it had to wait again.
+        self._jobs: deque[tuple[Performer, Job, Optional[Failure]]] = deque()
         self._outcomes: list[Outcome] = []  # not sent yet
         self._send_by = 0.0  # when they must be sent
         self._active = 0
@@ -137,14 +137,14 @@ class Worker:
             if self._performer is None:
                 raise FrameError("a JOBS frame came before SETUP")
             performer = self._performer
-            self._jobs.extend((performer, job) for job in jobs_of(frame))
+            self._jobs.extend((performer, job, None) for job in jobs_of(frame))
 
     def advance(self) -> None:
         """Start jobs that there is room for, and send outcomes."""
         while self._jobs and self._active < self._width.width and self._outbox.size < MOST_UNSENT:
-            performer, job = self._jobs.popleft()
+            performer, job, retried = self._jobs.popleft()
             self._active += 1
-            end = partial(self._end, performer, job, self._width.width)
+            end = partial(self._end, performer, job, retried, self._width.width)
             self._loop.spawn(performer.perform(job, self._note), end)
         if self._outcomes and self._must_send():
             outcomes, self._outcomes = self._outcomes, []
@@ -157,21 +157,26 @@ class Worker:
             return True
         return self._outcomes[-1].failure is not None or time.monotonic() >= self._send_by
 
-    def _end(self, performer: Performer, job: Job, width: int, outcome: Union[Outcome, Exception]) -> None:
+    def _end(
+        self,
+        performer: Performer,
+        job: Job,
+        retried: Optional[Failure],
+        width: int,
+        outcome: Union[Outcome, Exception],
+    ) -> None:
         """Handle the outcome of a job that was started at this width; an exception is a defect."""
         self._active -= 1
         if isinstance(outcome, Exception):  # the worker continues with other jobs
             text = "".join(traceback.format_exception(type(outcome), outcome, outcome.__traceback__))
             outcome = Outcome(job.number, None, Failure(Code.DEFECT, text[-MOST_TRACEBACK:]))
+        outcome = outcome._replace(retried=outcome.retried or retried)
         if outcome.failure and outcome.failure.code is Code.NO_DESCRIPTORS and (self._wire.close() or width > 1):
             # Other jobs or idle connections used the descriptors: reduce the width and retry without reporting.
             self._width = concurrency.narrow(min(self._active, width - 1, self._width.width))
-            self._jobs.appendleft((performer, job))
-            if outcome.retried:
-                self._retried[job.number] = outcome.retried
+            self._jobs.appendleft((performer, job, outcome.retried))
             return
-        earlier = self._retried.pop(job.number, None)
-        self._note(outcome._replace(retried=outcome.retried or earlier))
+        self._note(outcome)
         if not self._jobs:
             self._measured = Measured()  # the rate was limited by a lack of jobs, not by the width
             if not self._active and self._width.most < self._connections:
