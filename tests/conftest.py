@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 from urllib.request import Request, urlopen
 
-import botocore.loaders
+import botocore.session
 import hypothesis
 import pytest
 from examples import ALL, OF_EVERY_CHANGE
@@ -66,14 +66,9 @@ for profile, count in (("every change", OF_EVERY_CHANGE), ("release", ALL)):
 OF_CALLS = {"fasts3-call", "fasts3-stream", "fasts3-ahead", "fasts3-job", "fasts3-file"}
 
 
-class _ReadOnce(botocore.loaders.JSONFileLoader):
-    """Parses botocore's JSON files once, not for every session: this saves 0.1 s for each client."""
-
-    load_file = functools.lru_cache(maxsize=None)(botocore.loaders.JSONFileLoader.load_file)
-
-
-_read_once = _ReadOnce()
-botocore.loaders.Loader.FILE_LOADER_CLASS = lambda _: _read_once
+# All sessions share one loader of botocore's data: with its own, each would look through the folders of 400 services
+# and parse the same files, 0.06 s for each client.
+botocore.session.create_loader = functools.lru_cache(maxsize=None)(botocore.session.create_loader)
 
 # After Metaflow, because these modules import this project's.
 from servers.lacks import LACKS  # noqa: E402
