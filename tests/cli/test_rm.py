@@ -374,6 +374,29 @@ def test_overlapping_prefixes_are_counted_once(fasts3, root, filled, dry_run):
     assert filled.list() == (KEYS if dry_run else {"ab", "z"})
 
 
+@pytest.mark.parametrize("dry_run", [["--dry-run"], []])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["{root}/a/1*", "{root}/a/*.csv"],  # a pattern within another
+        ["{root}/a/[12].csv", "{root}/*3.csv", "{root}/a/*"],  # the last one has objects of both only
+        ["{root}/a/1.csv", "{root}/a/2.csv", "{root}/a/b/3.csv", "{root}/a*/*"],  # keys, and a pattern of them
+        ["--recursive", "--exclude", "*.tmp", "{root}/a", "{root}/a/b"],
+    ],
+)
+def test_objects_that_several_arguments_select_are_counted_once(fasts3, root, filled, arguments, dry_run):
+    done = fasts3("rm", "--yes", *dry_run, *(one.format(root=root) for one in arguments))
+    assert (done.exit_code, done.stderr) == (0, f"{'Would delete' if dry_run else 'Deleted'} 3 objects.\n")
+    assert len(set(done.stdout.splitlines())) == len(done.stdout.splitlines()) == (3 if dry_run else 0)
+    assert filled.list() == (KEYS if dry_run else {"ab", "z"})
+
+
+def test_a_pattern_without_objects_is_named_beside_others(fasts3, root, filled):
+    done = fasts3("rm", "--yes", f"{root}/a/1*", f"{root}/b*", f"{root}/a/*")
+    assert (done.exit_code, filled.list()) == (1, {"ab", "z"})
+    assert f"No key matches {root}/b*." in " ".join(done.stderr.split())
+
+
 def test_filters_apply_to_the_paths_below_each_of_overlapping_prefixes(fasts3, root, filled):
     assert fasts3("rm", "-r", "--yes", "--include", "3.csv", f"{root}/a", f"{root}/a/b").exit_code == 1
     assert filled.list() == KEYS - {"a/b/3.csv"}

@@ -187,20 +187,35 @@ def _batches(
     `empty` gets a sentence for each selection without objects.
     """
     asks = options.confirm and not options.dry_run
+    keys = set(named)
+    shared: set[Selection] = set()  # those of which an earlier one, or a key, has deleted an object
+
+    def note_shared(urls: "list[str]", later: "list[Selection]") -> None:
+        shared.update(one for one in later if one not in shared and any(map(one.selects, urls)))
+
     question = f"{options.hint} Delete {counted(len(named), 'object')}?"
     if named and not (asks and options.hint and not click.confirm(question, err=True)):
         missing = set() if options.missing_ok else _missing(s3, named)
-        yield [url for url in named if url not in missing], [url for url in named if url in missing]
-    for selection in wide:
+        there = [url for url in named if url not in missing]
+        yield there, [url for url in named if url in missing]
+        note_shared(there, wide)
+    for index, selection in enumerate(wide):
         with listed(s3, selection) as pages:
             first = list(islice(pages, PAGES_AHEAD))
-            if not first:
+            if not first and selection not in shared:
                 empty.append(selection.nothing())
-                continue
-            if asks and not _confirmed(selection, first):
+            if not first or (asks and not _confirmed(selection, first)):
                 continue
             for page in chain(first, pages):
-                yield [one.url for one in chain(page, *pages.ready())], []
+                urls = [one.url for one in chain(page, *pages.ready())]
+                if options.dry_run:  # otherwise those of earlier arguments no longer exist
+                    urls = [url for url in urls if url not in keys and not _is_in(url, wide[:index])]
+                yield urls, []
+                note_shared(urls, wide[index + 1 :])
+
+
+def _is_in(url: str, selections: "list[Selection]") -> bool:
+    return any(one.selects(url) for one in selections)
 
 
 def _missing(s3: S3, urls: "list[str]") -> "set[str]":

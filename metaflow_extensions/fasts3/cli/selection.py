@@ -1,6 +1,7 @@
 """Reads URL arguments: each selects one object, all objects below a prefix, or all whose keys match a pattern."""
 
 import fnmatch
+import functools
 import os
 import re
 import time
@@ -88,6 +89,14 @@ class Selection(NamedTuple):
         """Whether a listed key is selected."""
         return self.pattern is None or self.pattern.match(key) is not None
 
+    def selects(self, url: str) -> bool:
+        """Whether an object with this URL is selected, of those below the prefix."""
+        start = f"{SCHEME}{self.bucket}/"
+        key = url[len(start) :]
+        if not (url.startswith(start + self.prefix) and self.matches(key)):
+            return False
+        return not self.is_filtered or _patterns(self.include, self.exclude).select(key[len(self.stem) :])
+
     def nothing(self) -> str:
         """The message for a selection of no object."""
         if self.is_filtered:
@@ -97,6 +106,11 @@ class Selection(NamedTuple):
         if self.is_directory:
             return f"No objects under {self.url}."
         return f"No objects under {self.url}/. For keys that begin with this text, write {self.url}*."
+
+
+@functools.lru_cache
+def _patterns(include: "tuple[str, ...]", exclude: "tuple[str, ...]") -> PathPatterns:
+    return PathPatterns(include or None, exclude or None)
 
 
 def listed(s3: S3, selection: Selection, recursive: bool = True) -> "ReadAhead[list[S3Object]]":
