@@ -1,9 +1,8 @@
 """Tests of the plan of copies."""
 
-import itertools
-
 import pytest
-from plans.carrying_out import carry_out, missing
+from plans.carrying_out import carry_out
+from plans.copy_store import PRECONDITION, Store
 
 from metaflow_extensions.fasts3.plans.copies import TAGGING, Copies, Copy, rounds
 from metaflow_extensions.fasts3.plans.jobs import Outcome
@@ -17,79 +16,7 @@ from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import KMS_KEY, TAG_COUNT, ObjectInfo, PutHeaders
 
 STEP = 10
-PRECONDITION = Failure(Code.PRECONDITION, "", "PreconditionFailed", 412)
 KMS = {KMS_KEY: "key", "cache-control": "no-cache"}
-
-
-class Store:
-    """Objects by (bucket, key): their bytes and what is stored with them. Each write gives another ETag."""
-
-    def __init__(self, **objects):
-        self.objects = {}
-        self.open = {}
-        self._numbers = itertools.count(1)
-        for key, body in objects.items():
-            self.write("b", key, body)
-
-    def write(self, bucket, key, body, headers=PutHeaders("text/a", {"one": "1"})):
-        self.objects[bucket, key] = body, headers, f'"{next(self._numbers)}"'
-
-    def __call__(self, job):
-        return getattr(self, job.operation)(job)
-
-    def head(self, job):
-        found = self.objects.get((job.bucket, job.key))
-        if found is None:
-            return missing("")
-        body, headers, etag = found
-        others = dict(headers.others or {})
-        return ObjectInfo(
-            len(body), etag, headers.content_type, dict(headers.metadata or {}), 0, headers.encryption, None, others
-        )
-
-    def copy(self, job):
-        body, kept, etag = self.objects[tuple(job.arguments["source"][:2])]
-        if job.arguments["if_match"] != etag or (
-            job.arguments.get("condition") == ABSENT and (job.bucket, job.key) in self.objects
-        ):
-            return PRECONDITION
-        given = job.arguments["headers"]
-        self.write(job.bucket, job.key, body, given if job.arguments.get("replace") else kept)
-        return '"copied"'
-
-    def create_upload(self, job):
-        assert job.arguments["checksums"] is False
-        upload_id = f"upload-{next(self._numbers)}"
-        self.open[upload_id] = {}, job.arguments["headers"]
-        return upload_id
-
-    def copy_part(self, job):
-        body, _, etag = self.objects[tuple(job.arguments["source"][:2])]
-        if job.arguments["if_match"] != etag:
-            return PRECONDITION
-        first, last = map(int, job.arguments["byte_range"][len("bytes=") :].split("-"))
-        assert last < len(body)
-        number = job.arguments["number"]
-        self.open[job.arguments["upload_id"]][0][number] = body[first : last + 1]
-        return {"ETag": str(number)}
-
-    def complete_upload(self, job):
-        parts, headers = self.open[job.arguments["upload_id"]]
-        assert job.arguments["parts"] == [{"ETag": str(number)} for number in sorted(parts)]
-        if job.arguments.get("condition") == ABSENT and (job.bucket, job.key) in self.objects:
-            return PRECONDITION
-        del self.open[job.arguments["upload_id"]]
-        self.write(job.bucket, job.key, b"".join(parts[number] for number in sorted(parts)), headers)
-        return '"completed"'
-
-    def put(self, job):
-        if job.arguments["condition"] == ABSENT and (job.bucket, job.key) in self.objects:
-            return PRECONDITION
-        self.write(job.bucket, job.key, job.body, job.arguments["headers"])
-        return '"put"'
-
-    def abort_upload(self, job):
-        self.open.pop(job.arguments["upload_id"], None)
 
 
 def body(size):
@@ -119,7 +46,7 @@ def test_a_missing_source_fails_alone():
     store, refusals = Store(k=b"1", m=b"2"), Refusals()
     plan = Copies([of("k", "k"), of("none", "none"), of("m", "m")], STEP, refusals)
     carry_out(plan, store)
-    assert plan.stored == [True, False, True]
+    assert (plan.stored, plan.refused) == ([True, False, True], {1})
     assert {url: (one.operation, one.failure.code) for url, one in refusals.by_url.items()} == {
         "s3://b/none": ("head", Code.NOT_FOUND)
     }
@@ -438,3 +365,8 @@ def test_an_object_is_copied_before_it_is_replaced(sources, expected):
 def test_objects_can_t_replace_each_other(sources):
     with pytest.raises(ValueError, match=r"^[abc]$"):
         rounds(sources)
+
+
+def test_rounds_of_a_long_chain():
+    names = [str(number) for number in range(100_000)]
+    assert rounds(dict(zip(names[1:], names))) == [[name] for name in reversed(names[1:])]

@@ -173,7 +173,7 @@ MetaflowS3URLException, MetaflowS3Exception
         given = self._given("the copies", content_type, metadata, encryption, extra_args)
         requests = [self._copy_request(*_pair(item), given) for item in iterated(pairs)]
         if overwrite:  # the order of copies depends on the names
-            urls = [(url_of(one.source), one.url) for one in requests if one.source.version_id is None]
+            urls = [(url_of(one.source), one.url) for one in requests if not one.source.remains]
             for source, url in replaced_sources(urls):
                 self._refuse_other_name(source, url)
         result = S3Transfers()
@@ -212,10 +212,10 @@ MetaflowS3URLException, MetaflowS3Exception
         version_id = version_of(source)
         if url == to and version_id is None and given == PutHeaders():
             raise MetaflowS3InvalidObject(SAME.format(shown(url, MOST_URL)))
-        etag = condition_of(url, if_match, overwrite=True)
-        if etag is None and version_id is None and isinstance(source, S3Object):
+        found, etag = Source(*split_object_url(url), version_id), condition_of(url, if_match, overwrite=True)
+        if etag is None and not found.remains and isinstance(source, S3Object):
             etag = strong(source.etag or "")
-        return CopyRequest(key_of(key), to, Source(*split_object_url(url), version_id), etag)
+        return CopyRequest(key_of(key), to, found, etag)
 
     def _copy_all(
         self,
@@ -232,17 +232,17 @@ MetaflowS3URLException, MetaflowS3Exception
         `more` is a sentence for that.
         """
         stored: dict[str, CopyRequest] = {}
+        failed: set[str] = set()
         refusals = Refusals()
         if requests and dry_run:
             stored = self._absent(requests) if not overwrite else {one.url: one for one in requests}
         elif requests:
-            stored = self._run_copies(requests, Place.WORKERS, overwrite, given, refusals)
+            stored, failed = self._run_copies(requests, Place.WORKERS, overwrite, given, refusals)
             left_out.note_refusals(refusals.by_url)
-        failed = left_out.reasons
         for one in requests:
             if one.url in stored if overwrite else stored.get(one.url) is one:
                 result.append((one.key, one.url))
-            elif one.url not in failed and url_of(one.source) not in failed:
+            elif one.url not in failed:
                 result.unchanged.append((one.key, one.url))
         left_out.raise_if_any(len(stored), "copied", more=more, result=result)
 
@@ -260,15 +260,16 @@ MetaflowS3URLException, MetaflowS3Exception
         overwrite: bool,
         given: PutHeaders,
         refusals: Optional[Refusals],
-    ) -> dict[str, CopyRequest]:
-        """Copy objects; return those that were stored, by the URLs of the copies."""
+    ) -> "tuple[dict[str, CopyRequest], set[str]]":
+        """Copy objects; return those that were stored, by the URLs of the copies, and the URLs of failed copies."""
         # One copy for each key, as `put_many` does it.
         chosen = {one.url: one for one in (requests if overwrite else reversed(requests))}
         condition, mark = (None, None) if overwrite else (ABSENT, uuid.uuid4().hex)
         on_aws = is_aws(self._executor.client().endpoint_url)
         step = max(self._executor.part_size, copies.COPY_STEP)
         stored: dict[str, CopyRequest] = {}
-        kept: set[str] = set()  # sources whose copies failed
+        failed: set[str] = set()
+        kept: set[str] = set()  # sources of failed copies
         for urls in _rounds(chosen) if overwrite else [list(chosen)]:
             some = [chosen[url] for url in urls if url not in kept]
             if refusals is not None:
@@ -277,18 +278,20 @@ MetaflowS3URLException, MetaflowS3Exception
                 Copy(one.source, *split_object_url(one.url), one.etag, given, condition, mark, one.size) for one in some
             ]
             plan = Copies(wanted, step, refusals, AMAZON_S3_ENCRYPTION if on_aws else None, keeps_checksums=on_aws)
-            self._executor.run(plan, place)
+            if some:
+                self._executor.run(plan, place)
             stored.update((one.url, one) for one, is_stored in zip(some, plan.stored) if is_stored)
-            kept.update(url_of(chosen[url].source) for url in urls if url not in stored)
-        return stored
+            left = kept.intersection(urls).union(some[index].url for index in plan.refused)
+            kept.update(url_of(chosen[url].source) for url in left if not chosen[url].source.remains)
+            failed |= left
+        return stored, failed
 
 
 def _rounds(chosen: dict[str, CopyRequest]) -> list[list[str]]:
     """The URLs of copies in rounds: an object that is also the source of another copy is replaced after that."""
     if not any(url_of(one.source) in chosen and url_of(one.source) != url for url, one in chosen.items()):
         return [list(chosen)]
-    # Versions remain when their object is replaced.
-    sources = {url: url_of(one.source) if one.source.version_id is None else "" for url, one in chosen.items()}
+    sources = {url: "" if one.source.remains else url_of(one.source) for url, one in chosen.items()}
     try:
         return rounds(sources)
     except ValueError as error:

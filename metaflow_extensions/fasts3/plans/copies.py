@@ -275,16 +275,17 @@ def rounds(sources: Mapping[str, str]) -> list[list[str]]:
     An object that is both a source and a target is copied before it is replaced.
     Raises ValueError if objects would become each other; its argument is one of them.
     """
+    readers = Counter(source for target, source in sources.items() if source != target)  # copies that wait for it
     found: list[list[str]] = []
-    waiting = dict(sources)
-    while waiting:
-        read = {source for target, source in waiting.items() if source != target}
-        ready = [target for target in waiting if target not in read]
-        if not ready:
-            raise ValueError(next(iter(waiting)))
+    ready = [target for target in sources if not readers[target]]
+    while ready:
         found.append(ready)
-        for target in ready:
-            del waiting[target]
+        read = [sources[target] for target in ready if sources[target] != target]
+        readers.subtract(read)
+        ready = [source for source in dict.fromkeys(read) if source in sources and not readers[source]]
+    for target in sources:
+        if readers[target]:
+            raise ValueError(target)
     return found
 
 

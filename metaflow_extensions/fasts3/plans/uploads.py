@@ -48,7 +48,8 @@ class Uploads(MultipartUploads):
 
     An object of at most `step` bytes is one PUT; that is also the minimum size of a part. `refusals` records the
     failures of single uploads; without it, the first failure ends the plan. `stored` has one bool per upload, in the
-    same order: True when stored, False if the key existed.
+    same order: True when stored, False if the key existed or the upload failed; `refused` has the indices of those that
+    failed.
     """
 
     def __init__(self, uploads: Sequence[Upload], step: int = PART_SIZE, refusals: Optional[Refusals] = None) -> None:
@@ -63,6 +64,7 @@ class Uploads(MultipartUploads):
         self._restarts: Counter[int] = Counter()
         self._compared: Counter[int] = Counter()  # limits HEADs, because a server may contradict itself repeatedly
         self.stored: list[bool] = [False] * len(uploads)
+        self.refused: set[int] = set()
         self._expected = self.tally.total_bytes or 0
 
     def start(self) -> Iterator[Optional[Job]]:
@@ -77,6 +79,7 @@ class Uploads(MultipartUploads):
             if self._refusals is None:
                 raise
             self._refusals.note(failed.job, failed.failure)
+            self.refused.add(index)
             return self._end_and_abort(index)
 
     def _received(self, index: int, job: Job, outcome: Outcome) -> Iterable[Job]:

@@ -26,6 +26,15 @@ class Source(NamedTuple):
     key: str
     version_id: Optional[str] = None  # None: the current version
 
+    @property
+    def remains(self) -> bool:
+        """Whether it still exists when its object has been replaced.
+
+        The version `null`, of a bucket without versioning, does not:
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/AddingObjectstoVersionSuspendedBuckets.html.
+        """
+        return self.version_id not in (None, "null")
+
 
 class CopyTransfers:
     """The methods of `Transfers` that copy."""
