@@ -248,6 +248,20 @@ def test_a_moved_link_is_deleted_and_not_its_target(fasts3, here, root, stored, 
     assert files(here) == {"outside": b"o"}
 
 
+@pytest.mark.parametrize("to_s3", [True, False])
+def test_objects_that_several_arguments_select_go_once(fasts3, here, root, filled, to_s3):
+    to = f"{root}/to/" if to_s3 else "to/"
+    arguments = [f"{root}/z", f"{root}/a/1*", f"{root}/a/*1.csv", f"{root}/z*"]
+    done = fasts3("mv", *arguments, to)
+    assert (done.exit_code, done.stderr.splitlines()[0].split(" object")[0]) == (0, "Moved 2"), done.stderr
+    moved = {"to/1.csv": b"1", "to/z": b"zz"}
+    assert files(here) == ({} if to_s3 else moved)
+    assert filled.blobs() == {**but("a/1.csv", "z"), **(moved if to_s3 else {})}
+    done = fasts3("mv", f"{root}/ab", f"{root}/none*", to)
+    assert (done.exit_code, filled.blobs().get("ab")) == (1, None)
+    assert f"No key matches {root}/none*." in " ".join(done.stderr.split())
+
+
 def test_several_names_of_a_file_go(fasts3, here, root, stored, tree):
     os.link(tree / "a.txt", tree / "hard")
     (tree / "link").symlink_to("a.txt")

@@ -25,6 +25,7 @@ from metaflow_extensions.fasts3.cli.options import (
 from metaflow_extensions.fasts3.cli.output import LONGEST, format_name, json_line, message, print_lines, summary
 from metaflow_extensions.fasts3.cli.selection import (
     PAGES_AHEAD,
+    Emptied,
     Selection,
     filtered,
     listed,
@@ -187,22 +188,17 @@ def _batches(
     `empty` gets a sentence for each selection without objects.
     """
     asks = options.confirm and not options.dry_run
-    keys = set(named)
-    shared: set[Selection] = set()  # those of which an earlier one, or a key, has deleted an object
-
-    def note_shared(urls: "list[str]", later: "list[Selection]") -> None:
-        shared.update(one for one in later if one not in shared and any(map(one.selects, urls)))
-
+    keys, emptied = set(named), Emptied(wide)
     question = f"{options.hint} Delete {counted(len(named), 'object')}?"
     if named and not (asks and options.hint and not click.confirm(question, err=True)):
         missing = set() if options.missing_ok else _missing(s3, named)
         there = [url for url in named if url not in missing]
         yield there, [url for url in named if url in missing]
-        note_shared(there, wide)
+        emptied.note(there)
     for index, selection in enumerate(wide):
         with listed(s3, selection) as pages:
             first = list(islice(pages, PAGES_AHEAD))
-            if not first and selection not in shared:
+            if not first and selection not in emptied:
                 empty.append(selection.nothing())
             if not first or (asks and not _confirmed(selection, first)):
                 continue
@@ -211,7 +207,7 @@ def _batches(
                 if options.dry_run:  # otherwise those of earlier arguments no longer exist
                     urls = [url for url in urls if url not in keys and not _is_in(url, wide[:index])]
                 yield urls, []
-                note_shared(urls, wide[index + 1 :])
+                emptied.note(urls)
 
 
 def _is_in(url: str, selections: "list[Selection]") -> bool:

@@ -108,6 +108,24 @@ class Selection(NamedTuple):
         return f"No objects under {self.url}/. For keys that begin with this text, write {self.url}*."
 
 
+class Emptied:
+    """Those of several selections of which objects were deleted or moved: if nothing is left, that is no error."""
+
+    def __init__(self, selections: "Iterable[Selection]") -> None:
+        self._others = list(selections)
+        self._emptied: list[Selection] = []
+
+    def note(self, urls: "Sequence[str]") -> None:
+        """Record objects that were deleted or moved."""
+        for one in [one for one in self._others if any(map(one.selects, urls))]:
+            self._others.remove(one)
+            self._emptied.append(one)
+
+    def __contains__(self, selection: Selection) -> bool:
+        """Whether it selected one of them."""
+        return selection in self._emptied
+
+
 @functools.lru_cache
 def _patterns(include: "tuple[str, ...]", exclude: "tuple[str, ...]") -> PathPatterns:
     return PathPatterns(include or None, exclude or None)

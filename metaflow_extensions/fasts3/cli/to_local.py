@@ -25,7 +25,7 @@ from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.api.s3transfers import S3Downloads
 from metaflow_extensions.fasts3.cli.missing import no_object, with_hints
 from metaflow_extensions.fasts3.cli.removal import remove_objects
-from metaflow_extensions.fasts3.cli.selection import HEAD_START, Selection, listed, url_of
+from metaflow_extensions.fasts3.cli.selection import HEAD_START, Emptied, Selection, listed, url_of
 from metaflow_extensions.fasts3.cli.transfers import DOWNLOAD, Options, Report, Targets, looked_up
 from metaflow_extensions.fasts3.machine.processors import processors
 from metaflow_extensions.fasts3.workers import worker_pool
@@ -139,6 +139,7 @@ class _Downloads:
         self._first: dict[str, str] = {}  # directory without links -> the first of those that lead to it
         self._targets = Targets(self._report.left_out)
         self._objects = {one.url: one for one in selections if not options.selects_many(one)}
+        self._emptied = Emptied(filter(options.selects_many, selections))
 
     def run(self) -> None:
         """Download all objects that can be files; raise one exception for the others."""
@@ -163,6 +164,7 @@ class _Downloads:
         done = [one for one in found if id(one) not in left]
         if options.moves and not options.dry_run:
             done = remove_objects(self._s3, done, report)
+            self._emptied.note([one.url for one in done])
         paths = {id(one): self._path(one) for one in found}
         report.add([(one.url, paths[id(one)]) for one in done], len(left), sum(one.size or 0 for one in done))
         shown_ones = done if options.moves or options.dry_run else found
@@ -211,7 +213,7 @@ class _Downloads:
                 batch = [one for one in batch if self._is_new(one.url, one.name)]
                 if batch:
                     yield batch
-        if not found:
+        if not found and selection not in self._emptied:
             self._report.left_out.note(selection.url, MetaflowS3NotFound(selection.nothing()))
 
     def _is_new(self, url: str, name: str) -> bool:

@@ -26,7 +26,7 @@ from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.cli.missing import with_hints
 from metaflow_extensions.fasts3.cli.removal import remove_objects
-from metaflow_extensions.fasts3.cli.selection import HEAD_START, Selection, listed, url_of
+from metaflow_extensions.fasts3.cli.selection import HEAD_START, Emptied, Selection, listed, url_of
 from metaflow_extensions.fasts3.cli.transfers import COPY, Options, Report, Targets, looked_up
 
 
@@ -63,6 +63,7 @@ class _Copies:
         self._named = [one for one in selections if not options.selects_many(one)]
         self._wide = [one for one in selections if options.selects_many(one)]
         self._later = list(self._wide)  # not listed yet
+        self._emptied = Emptied(self._wide)
         self._destination = destination
         self._is_prefix = len(selections) > 1 or bool(self._wide) or destination.is_directory
         self._options = options
@@ -160,7 +161,7 @@ class _Copies:
                 yield self._possible(
                     _Copy(one if moves else one.url, target) for one, target in targets if one.size or target != bucket
                 )
-        if not found:
+        if not found and selection not in self._emptied:
             self._report.left_out.note(selection.url, MetaflowS3NotFound(selection.nothing()))
 
     def _possible(self, batch: "Iterable[_Copy]") -> "list[_Copy]":
@@ -221,6 +222,7 @@ class _Copies:
             sources = [one.source for one in done if isinstance(one.source, S3Object) and one.url not in stored]
             removed = {one.url for one in remove_objects(self._s3, sources, report)}
             done = [one for one in done if one.url in removed or one.url in stored]
+            self._emptied.note([one.url for one in done])
         report.add([(one.url, one.target) for one in done], len(found.unchanged))
         report.print_json({"source": one.url, "url": one.target} for one in done)
 
