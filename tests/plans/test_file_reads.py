@@ -125,6 +125,20 @@ def test_a_failure_is_raised_once_and_the_next_read_begins_again(reads):
     assert bytes(reads.take(MIB, MIB + 100)) == BLOB[MIB : MIB + 100]
 
 
+def test_a_failure_of_reading_ahead_is_not_that_of_a_later_read(reads):
+    reads.begin(0, 100)
+    reads.take(0, 100)
+    JobQueue(reads).take()
+    reads.ended(KeyError("an hour ago"))
+    reads.begin(MIB, MIB + 100)
+    assert reads.take(MIB, MIB + 100) is None
+    reads.wait(MIB, 0.001)  # its request has not been sent yet
+    assert reads.needs_runner
+    reads.ended(ValueError("now"))
+    with pytest.raises(ValueError, match="now"):
+        reads.wait(MIB, 10.0)
+
+
 def test_a_jump_takes_back_what_has_not_begun(reads):
     for position in range(0, MIB, BUFFER):  # sequential
         reads.begin(position, position + BUFFER)

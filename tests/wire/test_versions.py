@@ -43,6 +43,22 @@ def list_versions(exchange, *arguments):
     return complete(transfers.list_versions("bucket", "d", *arguments))
 
 
+def test_the_order_is_that_of_s3_not_of_times():
+    rows = [
+        version("d/a", "4", "true"),
+        marker("d/a", "3"),
+        version("d/a", "2", time="2025-12-31T00:00:00.000Z"),  # in parts, begun before the one that it replaced
+        version("d/a", "1"),
+        marker("d/b", "2", "true"),
+        version("d/b", "1"),
+    ]
+    page = list_versions(Exchange(document(*rows)))
+    assert [(one.key, one.version_id) for one in page.versions] == [
+        *(("d/a", number) for number in "4321"),
+        *(("d/b", number) for number in "21"),
+    ]
+
+
 def test_versions_and_markers_are_listed_latest_first():
     page = list_versions(
         Exchange(

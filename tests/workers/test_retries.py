@@ -120,6 +120,24 @@ def test_the_time_of_an_outage_counts_from_the_first_failure_of_all_jobs():
     failed(policy, 130.0)
 
 
+@pytest.mark.parametrize(
+    ("failure", "ends"),
+    [
+        (Failure(Code.NOT_FOUND, status=404), True),
+        (Failure(Code.PRECONDITION, status=412), True),
+        (Failure(Code.NOT_S3, status=404), False),  # a page of a proxy, whose server is down
+        (Failure(Code.LOCAL_FILE), False),
+    ],
+)
+def test_a_response_that_refuses_ends_an_outage(failure, ends):
+    policy = policy_of(outage_limit=120)
+    failed(policy, 10.0)
+    refused = policy.begin(20.0)
+    assert not policy.note_failure(refused, failure, 60.0)
+    policy.end()
+    assert policy.note_failure(policy.begin(140.0), Failure(Code.BUSY), 140.0) is ends
+
+
 def test_an_outage_before_an_idle_time_does_not_count():
     policy = policy_of(outage_limit=120)
     failed(policy, 10.0)

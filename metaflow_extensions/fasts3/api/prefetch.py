@@ -200,6 +200,7 @@ class Prefetch:
         except Empty:
             return False
         if isinstance(arrived, _End):
+            self._check()
             if arrived.error or len(self._waiting) < len(self._outstanding):
                 raise arrived.error or RuntimeError("the downloads ended before all objects arrived")
             return False

@@ -98,7 +98,11 @@ def _header(name: str, metavar: str, about: str) -> Decorator:
 
 
 _HEADER_OPTIONS = (
-    _header("--content-type", "TYPE", "Store this MIME type, instead of guessing it from each file name."),
+    _header(
+        "--content-type",
+        "TYPE",
+        "Store this MIME type. Default: guessed from the name of the file; within S3, that of the source.",
+    ),
     _header("--storage-class", "CLASS", "Store the objects in this class, e.g. STANDARD_IA."),
     _header("--cache-control", "TEXT", "Store this header, e.g. max-age=3600."),
     _header("--content-disposition", "TEXT", "Store this header, e.g. attachment."),

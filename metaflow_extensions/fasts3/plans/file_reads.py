@@ -141,15 +141,16 @@ class FileReads(Plan):
         Raises
         ------
         BaseException
-            The failure that ended the plan; once.
+            The failure that ended the plan, and with it the request for this byte; once.
         """
         with self._changed:
             held = self._window.at(position)
-            if held is not None and not held.is_here and self._problem is None:
+            if held is not None and not held.is_here:
                 if held.piece in self._waiting or held.piece in self._under_way.values():
+                    self._problem = None  # that of earlier requests, perhaps long ago
                     self._awaited = position
                     self._changed.wait(seconds)
-                else:
+                elif self._problem is None:
                     self._window.forget(held.piece)  # Ctrl-C interrupted its request
             if self._problem is not None:
                 problem, self._problem = self._problem, None

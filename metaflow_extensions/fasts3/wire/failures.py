@@ -71,6 +71,11 @@ def shows_response(failure: "Failure") -> bool:
     return failure.code not in UNANSWERED and (failure.code is not Code.REJECTED or failure.status > 0)
 
 
+def is_final_response(failure: "Failure") -> bool:
+    """Whether S3 is available and refused a request, such as one for a missing object."""
+    return shows_response(failure) and failure.code not in TRANSIENT | UNUSABLE
+
+
 class Failure(NamedTuple):
     """One failed transfer."""
 

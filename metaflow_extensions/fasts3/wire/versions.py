@@ -1,6 +1,6 @@
 """ListObjectVersions: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Optional
 from urllib.parse import unquote_plus
 
@@ -50,6 +50,7 @@ def parse(document: bytes) -> VersionsPage:
     found = read(document, "the list of versions", ROWS, OPERATIONS["ListObjectVersions"].roots)
     texts = found.texts
     decode = unquote_plus if texts.get("EncodingType") == "url" else str
+    rows = {name: iter(found.rows[name]) for name in ROWS}
     versions = [
         ObjectVersion(
             decode(row["Key"]),
@@ -59,14 +60,21 @@ def parse(document: bytes) -> VersionsPage:
             row.get("ETag", ""),
             xml_timestamp(row.get("LastModified", "")),
         )
-        for name in ROWS
-        for row in found.rows[name]
+        for name, row in ((name, next(rows[name])) for name in found.order)
     ]
     more = texts.get("IsTruncated") == "true"
     after = [decode(texts.get("NextKeyMarker", "")), texts.get("NextVersionIdMarker", "")] if more else None
     return VersionsPage(in_order(versions), after)
 
 
-def in_order(versions: Iterable[ObjectVersion]) -> "list[ObjectVersion]":
-    """Sort the versions and delete markers of a page: by key, the latest first. Responses may list them apart."""
+def in_order(versions: "Sequence[ObjectVersion]") -> "list[ObjectVersion]":
+    """Return the versions and delete markers of a page by key, the latest first.
+
+    S3 lists them so. Their times alone do not show the order: they are in full seconds, and that of an upload in parts
+    is when it began. Only the times are known if a server lists versions and delete markers apart, as boto3 does.
+    """
+    kinds = [one.size is None for one in versions]
+    by_key = all(one.key <= other.key for one, other in zip(versions, versions[1:]))
+    if by_key and sum(one is not other for one, other in zip(kinds, kinds[1:])) > 1:
+        return list(versions)
     return sorted(versions, key=lambda one: (one.key, not one.is_latest, -(one.modified or 0.0)))

@@ -39,6 +39,8 @@ class Document:
         Name of the root element.
     rows : dict of str to list of dict
         For each of these paths, the texts in each row by element name.
+    order : list of str
+        The path of each row, in the order of the document.
     texts : dict of str to str
         Texts of the other elements directly below the root.
     """
@@ -46,8 +48,9 @@ class Document:
     def __init__(self, rows: "Mapping[str, Sequence[str]]") -> None:
         self.root = ""
         self.rows: dict[str, list[dict[str, str]]] = {path: [] for path in rows}
+        self.order: list[str] = []
         self.texts: dict[str, str] = {}
-        self._rows = {tuple(path.split("/")): (self.rows[path], needed) for path, needed in rows.items()}
+        self._rows = {tuple(path.split("/")): (path, needed) for path, needed in rows.items()}
         self._open: list[str] = []  # names of the open elements, the root's first
         self._fields: dict[str, str] = {}  # of the current row
         self._text: list[str] = []  # of the last element; a list, because adding to a str copies it
@@ -69,10 +72,11 @@ class Document:
         if path[:-1] in self._rows:
             self._fields[name] = "".join(self._text)
         elif path in self._rows:
-            found, needed = self._rows[path]
+            row, needed = self._rows[path]
             if not all(one in self._fields for one in needed):
                 raise ValueError(f"{name} without {' or '.join(needed)}")
-            found.append(self._fields)
+            self.rows[row].append(self._fields)
+            self.order.append(row)
             self._fields = {}
         elif len(path) == 1:
             self.texts[name] = "".join(self._text)

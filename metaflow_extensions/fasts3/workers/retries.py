@@ -9,7 +9,14 @@ import random
 import threading
 from typing import Callable, NamedTuple, Optional
 
-from metaflow_extensions.fasts3.wire.failures import ONCE_MORE, TRANSIENT, Code, Failure, shows_response
+from metaflow_extensions.fasts3.wire.failures import (
+    ONCE_MORE,
+    TRANSIENT,
+    Code,
+    Failure,
+    is_final_response,
+    shows_response,
+)
 from metaflow_extensions.fasts3.workers.throttle import Throttle
 
 FIRST_WAIT = 0.1  # seconds; one transient failure should cost almost nothing
@@ -114,7 +121,8 @@ class RetryPolicy:
         self._lock = threading.Lock()  # for all that follows, and never held during a wait
         self._throttle = Throttle()
         self._jobs = 0  # that have begun and not ended
-        # An outage lasts, for all jobs, from the first transient failure after which nothing has succeeded.
+        # An outage lasts, for all jobs, from the first transient failure after which S3 has neither done nor refused
+        # anything.
         self._outage_began: Optional[float] = None
         self._outage_ended = 0.0  # the last one that took at least SHORTEST_OUTAGE
         self._next_retry = 0.0  # during an outage
@@ -179,7 +187,7 @@ class RetryPolicy:
             meanwhile.
         """
         with self._lock:
-            if moved:
+            if moved or is_final_response(failure):
                 self._end_outage(now)
             if moved or attempts.failing_since is None:
                 attempts.failing_since = now
