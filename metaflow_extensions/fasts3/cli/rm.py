@@ -195,7 +195,8 @@ def _batches(
         there = [url for url in named if url not in missing]
         yield there, [url for url in named if url in missing]
         emptied.note(there)
-    for index, selection in enumerate(wide):
+    earlier: list[Selection] = []
+    for selection in wide:
         with listed(s3, selection) as pages:
             first = list(islice(pages, PAGES_AHEAD))
             if not first and selection not in emptied:
@@ -205,13 +206,10 @@ def _batches(
             for page in chain(first, pages):
                 urls = [one.url for one in chain(page, *pages.ready())]
                 if options.dry_run:  # otherwise those of earlier arguments no longer exist
-                    urls = [url for url in urls if url not in keys and not _is_in(url, wide[:index])]
+                    urls = [url for url in urls if url not in keys and not any(one.selects(url) for one in earlier)]
                 yield urls, []
                 emptied.note(urls)
-
-
-def _is_in(url: str, selections: "list[Selection]") -> bool:
-    return any(one.selects(url) for one in selections)
+        earlier.append(selection)
 
 
 def _missing(s3: S3, urls: "list[str]") -> "set[str]":
