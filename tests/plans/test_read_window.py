@@ -10,6 +10,8 @@ from metaflow_extensions.fasts3.api.files import LOOK_AHEAD
 from metaflow_extensions.fasts3.plans.pieces import Piece
 from metaflow_extensions.fasts3.plans.read_window import (
     BUFFER,
+    GROWTH,
+    GROWTH_FROM_START,
     IN_A_ROW,
     KEPT,
     LEAST_PIECE,
@@ -107,8 +109,21 @@ def test_pieces_ahead_are_large():
 
 def test_the_second_read_at_the_beginning_is_sequential():
     reads = window()
-    assert total(read(reads, 0, MIB)) == MIB + BUFFER
-    assert total(read(reads, MIB, MIB)) > 4 * MIB
+    assert total(read(reads, 0, BUFFER)) == 2 * BUFFER
+    assert total(read(reads, BUFFER, 4 * BUFFER)) > MIB
+
+
+def test_a_large_read_at_the_beginning_is_sequential():
+    assert total(read(window(), 0, MIB)) == (1 + GROWTH_FROM_START) * MIB
+
+
+def test_reads_from_the_beginning_are_read_ahead_more():
+    ahead = []
+    for start in (0, 100 * MIB):
+        reads = window()
+        requested = [total(read(reads, start + number * MIB, MIB)) for number in range(3)]
+        ahead.append(round(sum(requested) / (3 * MIB)) - 1)  # rounded: pieces are whole
+    assert ahead == [GROWTH_FROM_START, GROWTH]
 
 
 def test_pieces_ahead_end_at_multiples_of_their_size():

@@ -33,7 +33,7 @@ from metaflow_extensions.fasts3.plans.read_window import BUFFER
 from metaflow_extensions.fasts3.plans.upload import Upload
 from metaflow_extensions.fasts3.wire.blocking import Interruption
 
-LOOK_AHEAD = 48 * 2**20  # bytes: six pieces of the size of a part
+LOOK_AHEAD = 64 * 2**20  # bytes: eight pieces of the size of a part
 FIRST = Piece(0, 256 * 1024)  # the first request of a file: all of a small one
 LEAST_LOOK_AHEAD = 2**20  # bytes
 READING = ("rb", "r", "rt")
@@ -134,7 +134,7 @@ class FileMethods(PutMethods):
             Encoding of text; UTF-8 if None, on every platform.
         errors, newline : str, optional, default None
             Of text, as for Python's own `open`.
-        look_ahead : int, default 48 MiB
+        look_ahead : int, default 64 MiB
             Maximum bytes of memory for what a file that is read has read ahead, at least 1 MiB. Bytes that were read
             stay in up to 4 MiB more. A file that is written takes up to 72 MiB, or more if `part_size` is larger than
             8 MiB.

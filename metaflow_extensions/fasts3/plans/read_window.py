@@ -1,9 +1,10 @@
 """Which bytes of an object the reader of a file requests and keeps. Pure: no clock, no threads.
 
-A read requests what it needs. The third read in a row that begins where the one before ended, or the second one from
-the beginning of the object, is the first for which more is requested: as many bytes ahead as twice those read so far,
-up to a limit. A jump ends that, so random reads request nothing in vain. Some pieces that were read stay, because
-many formats read their directory again and again.
+A read requests what it needs. The third read in a row that begins where the one before ended is the first for which
+more is requested: as many bytes ahead as twice those read so far, up to a limit. From the beginning of the object, these
+are four times as many, as soon as the reads are longer than a buffer: such a reader usually reads everything. A jump
+ends that, so random reads request nothing in vain. Some pieces that were read stay, because many formats read their
+directory again and again.
 
 Pieces that are read ahead end at multiples of their usual size, a power of two. Servers store objects in blocks or
 parts of such sizes, and a range that crosses a boundary costs more: SeaweedFS needs a quarter more processor time.
@@ -23,6 +24,7 @@ BUFFER = 64 * 1024
 TAIL = 128 * 1024
 IN_A_ROW = 3  # reads; a read of whole buffers and the buffer after it are two
 GROWTH = 2  # bytes ahead for each that was read in a row; those behind a member of a ZIP are requested in vain
+GROWTH_FROM_START = 4  # the same, if the row began at the beginning of the object
 SIDE_BY_SIDE = 8  # requests for one window of bytes
 FEWEST = 6  # requests for a full window: larger pieces are worth more than more of them, because servers work on each
 LEAST_PIECE = 2**20  # bytes; with fewer, the requests cost more than they gain
@@ -159,8 +161,10 @@ class ReadWindow:
 
     def _ahead(self) -> int:
         """Return the bytes to have behind those that the current read needs."""
-        reads = self._in_a_row + (self._row_began == 0)
-        return max(BUFFER, GROWTH * (self._needed - self._row_began)) if reads >= IN_A_ROW else 0
+        length = self._needed - self._row_began
+        if self._row_began == 0:
+            return GROWTH_FROM_START * length if length > BUFFER else 0
+        return max(BUFFER, GROWTH * length) if self._in_a_row >= IN_A_ROW else 0
 
     def _horizon(self, position: int) -> int:
         return min(self._size, self._needed + self._ahead(), position + self._look_ahead)
