@@ -7,6 +7,8 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from wire.test_versions import document as document_of_versions
+from wire.test_versions import marker, version
 
 from metaflow_extensions.fasts3.boto.errors import failure_of
 from metaflow_extensions.fasts3.boto.transfers import Boto3Transfers
@@ -21,16 +23,7 @@ class Answering:
     def __init__(self, **response):
         self.meta = type("Meta", (), {"config": None})()
         metadata = {"HTTPStatusCode": 200, "HTTPHeaders": {"x-amz-request-id": "REQUEST"}}
-        self.list_objects_v2 = self.head_object = lambda **_: {**response, "ResponseMetadata": metadata}
-
-
-@pytest.mark.parametrize("token", [None, "", "the same"])
-def test_a_listing_that_is_cut_short_is_an_error(token):
-    transfers = Boto3Transfers(Answering(IsTruncated=True, NextContinuationToken=token))
-    with pytest.raises(TransferError) as failed:
-        transfers.list_page("b", "k", token="the same")
-    failure = failed.value.failure
-    assert (failure.code, failure.status, failure.request_id) == (Code.MALFORMED, 200, "REQUEST")
+        self.head_object = lambda **_: {**response, "ResponseMetadata": metadata}
 
 
 def test_a_response_without_a_length_has_no_size():
@@ -50,6 +43,31 @@ class Body:
 def client_of(endpoint_url="http://s3.example", **settings):
     keys = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "hush", "region_name": "eu-west-1"}
     return boto3.client("s3", endpoint_url=endpoint_url, config=Config(**settings), **keys)
+
+
+def answering(document):
+    """boto3's transfers with a server that sends this document."""
+    client, headers = client_of(), {"x-amz-request-id": "REQUEST"}
+    client.meta.events.register(
+        "before-send.s3", lambda request, **_: AWSResponse(request.url, 200, headers, Body(document))
+    )
+    return Boto3Transfers(client)
+
+
+@pytest.mark.parametrize("token", ["", "<NextContinuationToken>the same</NextContinuationToken>"])
+def test_a_listing_that_is_cut_short_is_an_error(token):
+    document = f"<ListBucketResult><IsTruncated>true</IsTruncated>{token}</ListBucketResult>".encode()
+    with pytest.raises(TransferError, match="continuation token") as failed:
+        answering(document).list_page("b", "k", token="the same")
+    failure = failed.value.failure
+    assert (failure.code, failure.status, failure.request_id) == (Code.MALFORMED, 200, "REQUEST")
+
+
+def test_versions_are_listed_in_the_order_of_s3():
+    """boto3 returns versions and delete markers apart, and the times of these do not show the order."""
+    rows = [version("d/a", "4", "true"), marker("d/a", "3"), version("d/a", "2"), marker("d/a", "1")]
+    page = answering(document_of_versions(*rows)).list_versions("b", "d")
+    assert [one.version_id for one in page.versions] == ["4", "3", "2", "1"]
 
 
 UPLOADS = {
@@ -92,11 +110,9 @@ def test_empty_fields_of_an_error_are_not_none():
 
 def test_a_list_of_uploads_that_is_another_document_is_an_error():
     """boto3 would take it for one without uploads."""
-    client = client_of()
     other = b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"
-    client.meta.events.register("before-send.s3", lambda request, **_: AWSResponse(request.url, 200, {}, Body(other)))
     with pytest.raises(TransferError) as failed:
-        Boto3Transfers(client).list_uploads("bucket", "")
+        answering(other).list_uploads("bucket", "")
     assert failed.value.failure.code is Code.MALFORMED
 
 

@@ -20,7 +20,7 @@ class Call:
         self.md5 = False  # whether DeleteObjects has Content-MD5 instead of another checksum
         self.head_buckets = 0  # number of nested HeadBucket calls
         self.signed_as = 0  # the generation of the credentials of the request
-        self.document = b""  # body of the last response: boto3 omits fields that its model lacks
+        self.document = b""  # body of the last response
         self.response: Any = None  # set by the caller; later failures have its status and request id
 
     def check(self, check: "Callable[[dict[str, str]], object]") -> None:

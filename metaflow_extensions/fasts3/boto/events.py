@@ -4,7 +4,6 @@
 botocore emits events in the calling thread, so `calls.current` is the call that an event belongs to.
 """
 
-from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any, Callable, Optional
 
@@ -14,7 +13,7 @@ from botocore.utils import parse_timestamp
 from metaflow_extensions.fasts3.boto.botocore_private import do_not_redirect
 from metaflow_extensions.fasts3.boto.calls import current
 from metaflow_extensions.fasts3.boto.regions import regions_at
-from metaflow_extensions.fasts3.wire import listing, open_uploads, tagging, versions
+from metaflow_extensions.fasts3.wire import tagging
 from metaflow_extensions.fasts3.wire.bandwidth import Allowance
 from metaflow_extensions.fasts3.wire.deletion import md5_of
 from metaflow_extensions.fasts3.wire.failures import TransferError
@@ -25,12 +24,7 @@ from metaflow_extensions.fasts3.wire.xml_documents import read
 
 _ROOTS = {name: operation.roots for name, operation in OPERATIONS.items()}
 _ROOTS["ListObjects"] = _ROOTS["ListObjectsV2"]
-_ROWS: "dict[str, Mapping[str, Sequence[str]]]" = {
-    "GetObjectTagging": tagging.ROWS,
-    "ListMultipartUploads": open_uploads.ROWS,
-    "ListObjectVersions": versions.ROWS,
-    **dict.fromkeys(("ListObjects", "ListObjectsV2"), listing.ROWS),
-}
+_ROWS = {"GetObjectTagging": tagging.ROWS}  # of the documents that boto3 parses for us
 _NO_REGION = {
     "Error": {"Code": "301", "Message": "The bucket's region is not known"},
     "ResponseMetadata": {"HTTPStatusCode": 301, "HTTPHeaders": {}},

@@ -1,8 +1,8 @@
 """Which bytes of an object the reader of a file requests and keeps. Pure: no clock, no threads.
 
 A read requests what it needs. The third read in a row that begins where the one before ended is the first for which
-more is requested: as many bytes ahead as twice those read so far, up to a limit. From the beginning of the object, these
-are four times as many, as soon as the reads are longer than a buffer: such a reader usually reads everything. A jump
+more is requested: as many bytes ahead as twice those read so far, up to a limit. From the beginning of the object, it
+is four times as many, as soon as the reads are longer than a buffer: such a reader usually reads everything. A jump
 ends that, so random reads request nothing in vain. Some pieces that were read stay, because many formats read their
 directory again and again.
 

@@ -71,7 +71,7 @@ def in_order(versions: "Sequence[ObjectVersion]") -> "list[ObjectVersion]":
     """Return the versions and delete markers of a page by key, the latest first.
 
     S3 lists them so. Their times alone do not show the order: they are in full seconds, and that of an upload in parts
-    is when it began. Only the times are known if a server lists versions and delete markers apart, as boto3 does.
+    is when it began. Only the times are known if a server lists versions and delete markers apart.
     """
     kinds = [one.size is None for one in versions]
     by_key = all(one.key <= other.key for one, other in zip(versions, versions[1:]))
