@@ -1,5 +1,6 @@
 """Tests of which files are downloaded again, according to the times in listings and headers."""
 
+import errno
 import os
 
 import pytest
@@ -79,6 +80,19 @@ def test_times_are_wanted_only_where_there_are_files_to_compare(tmp_path):
     (tmp_path / "d" / "file").write_bytes(b"")
     assert download.wants_times(True)
     assert not download.wants_times(False)
+
+
+@pytest.mark.parametrize("function", ["chmod", "utime"])
+def test_a_file_system_without_permissions_or_times(tmp_path, monkeypatch, function):
+    def refuse(*_, **__):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(f"os.{function}", refuse)
+    download = FileDownload(str(tmp_path), Executor(THEN))
+    [got] = download.fetch([WantedFile("s3://b/m/a", "a", 3)], True)
+    assert got.is_new
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert not download.left_out.reasons
 
 
 def test_a_directory_without_permission_to_write(tmp_path, monkeypatch):

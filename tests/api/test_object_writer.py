@@ -175,6 +175,23 @@ def test_a_file_in_a_reference_cycle_stores_nothing(begin, store, kind):
     assert store.open == set()
 
 
+@pytest.mark.parametrize("data", ["few", "x" * 35], ids=["small", "large"])
+def test_a_text_file_whose_last_write_is_interrupted_stores_nothing(begin, store, monkeypatch, data):
+    file = begin(kind=TextWriter)
+    file.write(data)
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ObjectWriter, "_check_open", interrupt)  # at the beginning of the write
+    with pytest.raises(KeyboardInterrupt):
+        file.close()
+    assert file.closed
+    ended()
+    assert store.stored is None
+    assert store.open == set()
+
+
 def test_an_exception_in_a_write_breaks_the_file(begin, store):
     file = begin()
     file.write(b"x" * 15)

@@ -117,6 +117,23 @@ def test_unseekable_files_are_streams(rewind):
     assert read_stream(value_source("k", OnlyRead(b"0123456789"), rewind)) == b"0123456789"
 
 
+@pytest.mark.parametrize("rewind", [True, False])
+def test_a_file_that_seems_to_be_empty_is_a_stream(rewind):
+    with open("/proc/self/maps", "rb") as file:
+        assert read_stream(value_source("k", file, rewind)).count(b"\n") > 10
+    with open("/dev/zero", "rb") as device:
+        source = value_source("k", device, rewind)
+        assert (source.size, source.read(Piece(0, 4))) == (UNSIZED, bytes(4))
+    assert whole(value_source("k", io.BytesIO(), rewind), 4) == b""
+
+
+def test_the_path_of_a_file_that_seems_to_be_empty_is_refused(tmp_path):
+    with pytest.raises(MetaflowS3InvalidObject, match=r"has bytes although its size is 0.*with put"):
+        path_source("k", "/proc/self/maps")
+    (tmp_path / "empty").touch()
+    assert path_source("k", tmp_path / "empty")[1].size == 0
+
+
 @pytest.mark.parametrize("module", [gzip, bz2, lzma])
 @pytest.mark.parametrize(("rewind", "expected"), [(True, b"0123456789"), (False, b"3456789")])
 def test_decompressing_files_are_streams(module, rewind, expected):

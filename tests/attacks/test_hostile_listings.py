@@ -76,6 +76,15 @@ def test_a_row_that_lacks_something_is_an_error(server, s3):
             call(s3)
 
 
+def test_many_empty_elements_take_no_time(server, s3):
+    """A pattern that matches an element in two ways would double its time with each of them."""
+    for element in ("<Owner></Owner>", "<ETag></ETag>", "<StorageClass></StorageClass>", "<Other></Other>"):
+        row = f"<Contents><Key>root/a</Key><Size>1</Size>{element * 5000}<x/></Contents>"
+        server.respond = lambda _, row=row: response(f"<ListBucketResult>{row}</ListBucketResult>".encode())
+        with case(element):
+            assert [one.key for one in s3.list_recursive()] == ["a"]
+
+
 def test_such_a_key_is_never_deleted(server, s3):
     for key in OUTSIDE:
         server.respond = listing(page("root/sub/a", key))

@@ -1,6 +1,7 @@
 """Tests of ``metaflow fasts3 mv``: nothing is lost, whatever happens between the copy and the deletion."""
 
 import json
+import mmap
 import os
 import re
 
@@ -11,6 +12,7 @@ from servers.faulty import FaultyS3
 
 from metaflow_extensions.fasts3.api import file_delivery
 from metaflow_extensions.fasts3.cli import removal, to_s3
+from metaflow_extensions.fasts3.plans import unchanged
 
 FILES = {"a/1.csv": b"1", "a/b/2.csv": b"22", "a/b/3.txt": b"3", "ab": b"", "z": b"zz"}
 
@@ -167,6 +169,20 @@ def test_unchanged_files_are_moved_too(fasts3, here, root, filled, tree):
     assert fasts3("mv", "tree", f"{root}/x").exit_code == 0
     assert files(tree) == {}
     assert filled.blobs() == {"ab": b"", "z": b"zz", "x/a.txt": b"a", "x/b/c.csv": b"c", "x/b/d.txt": b"d"}
+
+
+def test_a_file_that_was_changed_without_its_times_is_moved(fasts3, here, root, stored, monkeypatch):
+    """A write to a page in memory that is not yet on the disk changes no time of the file."""
+    monkeypatch.setattr(unchanged, "YOUNG", 0)  # the file would have to be older
+    path = here / "tree" / "file"
+    path.parent.mkdir()
+    path.write_bytes(b"first")
+    with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
+        memory[:] = b"dirty"
+        assert fasts3("cp", "tree", f"{root}/x").exit_code == 0
+        memory[:] = b"later"
+        assert fasts3("mv", "tree", f"{root}/x").exit_code == 0
+    assert (files(here), stored.blobs()) == ({}, {"x/file": b"later"})
 
 
 @pytest.fixture

@@ -153,6 +153,13 @@ def test_a_new_link_is_not_followed(s3, tmp_path, late):
     assert tree_of(outside) == {}
 
 
+@pytest.mark.usefixtures("remote")
+def test_an_object_that_is_given_twice_is_downloaded_once(s3, tmp_path):
+    found = s3.download(["m", ("m/0.txt", "0.txt"), *s3.list_recursive(["m"]), ("m/0.txt", "again")], tmp_path)
+    assert tree_of(tmp_path) == {**TREE, "again": TREE["0.txt"]}
+    assert [one.path for one in found] == [str(tmp_path / name) for name in (*sorted(TREE), "again")]
+
+
 def test_two_keys_that_links_lead_into_one_file(s3, stored, tmp_path):
     stored.put_all({"m/a/f": b"1", "m/b/f": b"2", "m/c": b"3"})
     (tmp_path / "b").mkdir()

@@ -96,6 +96,15 @@ def test_a_directory_gets_the_given_versions(s3, put, tmp_path):
         assert digest(found[4].blob) == digest(noise(LARGE))
 
 
+def test_the_first_of_two_versions_becomes_the_file(s3, put, tmp_path):
+    old, new = put("a", b"old"), put("a", b"newer")
+    with pytest.raises(MetaflowS3URLException, match="can't both be files") as failed:
+        s3.download([(S3GetObject("a", version_id=one), "a") for one in (old, new)], tmp_path)
+    [one] = failed.value.result
+    assert (one.version_id, one.text) == (old, "old")
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
 def test_an_artifact_keeps_the_version_that_was_read(s3, put):
     put("a", b"what was read")
     pinned = pickle.loads(pickle.dumps([(one.key, one.version_id) for one in s3.get_many(["a"])]))

@@ -1,6 +1,8 @@
 """Tests of what the reader of a file requests and keeps."""
 
+import itertools
 import random
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -124,6 +126,33 @@ def test_reads_from_the_beginning_are_read_ahead_more():
         requested = [total(read(reads, start + number * MIB, MIB)) for number in range(3)]
         ahead.append(round(sum(requested) / (3 * MIB)) - 1)  # rounded: pieces are whole
     assert ahead == [GROWTH_FROM_START, GROWTH]
+
+
+def test_an_interrupted_request_is_repeated(monkeypatch):
+    for number in range(1, 25):
+        reads, allocate, calls = window(look_ahead=LOOK_AHEAD), ReadWindow._new_memory, itertools.count()
+
+        def interrupted(self, length, number=number, allocate=allocate, calls=calls):
+            if next(calls) == number:
+                raise MemoryError
+            return allocate(self, length)
+
+        monkeypatch.setattr(ReadWindow, "_new_memory", interrupted)
+        last = 0
+        with suppress(MemoryError):
+            while True:
+                read(reads, last * MIB, MIB)
+                last += 1
+        monkeypatch.undo()
+        for start in (max(0, last - 1) * MIB, last * MIB, 0):
+            reads.begin(start, start + 1)
+            requested = reads.request(start)
+            if not requested and not reads.at(start).is_here:  # `request` was interrupted before it returned the piece
+                reads.forget(reads.at(start).piece)
+                requested = reads.request(start)
+            for piece in requested:
+                reads.arrived(piece)
+            assert reads.at(start).is_here
 
 
 def test_pieces_ahead_end_at_multiples_of_their_size():

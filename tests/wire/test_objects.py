@@ -9,6 +9,7 @@ import textwrap
 import threading
 import time
 import zlib
+from functools import partial
 
 import pytest
 from wire.scripted import (
@@ -213,6 +214,32 @@ def test_a_connection_with_bytes_after_a_chunked_range_is_not_used_again(transfe
         assert transfers.get("bucket", "key", byte_range="bytes=0-2").body == b"abc"
         transfers.head("bucket", "key")
     assert server.accepted == 2
+
+
+def test_a_chunked_range_that_is_too_long_is_an_error(tls, transfers_with):
+    chunked = part("bytes 0-2/9", b"5\r\nabcXX\r\n0\r\n\r\n", content_length=None, transfer_encoding="chunked")
+    with Scripted([[expect, respond(chunked), silence]], tls) as server:
+        failure = failure_of(transfers_with(server).get, "bucket", "key", byte_range="bytes=0-2")
+    assert failure.code is Code.MALFORMED
+
+
+@pytest.mark.parametrize("algorithm", ["crc32", "sha256"])
+def test_the_checksum_of_a_chunked_object_is_compared_if_it_may_be_longer(tls, transfers_with, algorithm):
+    checksums = {"crc32": crc32(b"hello"), "sha256": base64.b64encode(hashlib.sha256(b"hello").digest()).decode()}
+    for body, is_right in ((b"hello", True), (b"jello", False)):
+        chunked = response(
+            b"5\r\n%s\r\n0\r\n\r\n" % body,
+            content_length=None,
+            transfer_encoding="chunked",
+            x_amz_checksum_type="FULL_OBJECT",
+            **{f"x_amz_checksum_{algorithm}": checksums[algorithm]},
+        )
+        with Scripted([[expect, respond(chunked), silence]], tls) as server:
+            get = partial(transfers_with(server).get, "bucket", "key", limit=100)
+            if is_right:
+                assert get().verified == algorithm
+            else:
+                assert failure_of(get).code is Code.BROKEN
 
 
 @pytest.mark.parametrize(

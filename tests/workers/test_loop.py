@@ -72,6 +72,39 @@ def test_a_descriptor_that_is_given_out_again_is_another_socket(loop):
             assert run(loop, [read(left), write(right, b"x")]) == [b"x", 1]
 
 
+def test_an_event_of_a_closed_socket_is_not_that_of_the_next_with_its_descriptor(loop, pair):
+    """Both events come at once: a coroutine closes the idle socket, and opens another."""
+    idle, peer = socket.socketpair()
+    assert run(loop, [read(idle), write(peer, b"x")]) == [b"x", 1]
+    left, right = pair
+    opened = []
+
+    async def replace():
+        await wait_for(Readiness(left.fileno(), left, READ, 5.0))
+        descriptor = idle.fileno()
+        idle.close()
+        opened.extend(socket.socketpair())
+        opened[0].setblocking(False)
+        assert opened[0].fileno() == descriptor
+        return await read(opened[0])
+
+    ends = []
+    loop.spawn(replace(), ends.append)
+    loop.turn(0.0)  # epoll reports sockets in the order in which they became ready, after those of the last turn
+    right.send(b"x")
+    peer.close()
+    loop.turn(0.05)
+    assert ends == []  # reading would have raised BlockingIOError, or blocked
+    opened[1].send(b"later")
+    for _ in range(100):
+        if ends:
+            break
+        loop.turn(0.05)
+    assert ends == [b"later"]
+    for one in opened:
+        one.close()
+
+
 def test_silence_ends_in_a_time_out_where_it_is_awaited(loop, pair):
     async def patient():
         try:

@@ -125,6 +125,8 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
         download = FileDownload(path, self._executor, dry_run)
         below = self._objects_of(requested, download, overwrite and compare, allow_empty)
         found = [one for one in below if patterns.selects_all or patterns.select(one.wanted.name)]
+        if len(requested) > 1:  # an object may be given as such and below a prefix
+            found = list({(one.wanted.url, one.wanted.name, one.wanted.version_id): one for one in found}.values())
         # Without objects, the directory is not created either.
         files = download.fetch([one.wanted for one in found], overwrite, compare) if found else []
         result = S3Downloads()

@@ -22,7 +22,7 @@ class LocalFile(NamedTuple):
 
     path: str  # relative to the working directory if the user's is
     key: str
-    absolute: str = ""  # the absolute path; known, as is the version, if the file was found to be a regular one
+    absolute: str = ""  # the absolute path; known, as is the version, if it was found to be a regular file with bytes
     version: Optional[Version] = None
 
 
@@ -47,12 +47,12 @@ def _files_of(directory: str, below: str, patterns: PathPatterns, left_out: Left
 
 
 def _version(entry: "os.DirEntry[str]") -> Optional[Version]:
-    """The version of a regular file, or of one that a link leads to; None for anything else."""
+    """The version of a regular file, or of one that a link leads to; None for anything else, and for empty files."""
     try:
         status = entry.stat()
     except OSError:
         return None
-    return version_of(status) if stat.S_ISREG(status.st_mode) else None
+    return version_of(status) if stat.S_ISREG(status.st_mode) and status.st_size else None
 
 
 def _with_distinct_keys(files: Iterable[LocalFile], left_out: LeftOut) -> Iterator[LocalFile]:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from typing import Callable
 
 from metaflow_extensions.fasts3.api import local_paths
 from metaflow_extensions.fasts3.api.errors import exception_of_files, shown
@@ -10,7 +11,7 @@ from metaflow_extensions.fasts3.api.local_paths import INSTEAD, Target
 from metaflow_extensions.fasts3.api.temporary_directory import make_empty
 from metaflow_extensions.fasts3.plans.download import Downloaded
 
-NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # errors of file systems without hard links
+UNSUPPORTED = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)  # errors of file systems without links, permissions or times
 
 
 def deliver(result: Downloaded, target: Target, directory: str, mode: int, overwrite: bool) -> bool:
@@ -28,11 +29,20 @@ def deliver(result: Downloaded, target: Target, directory: str, mode: int, overw
     try:
         if result.response.length == 0:
             make_empty(path)
-        os.chmod(path, mode)
-        set_time(path, result.response.info)
+        _if_supported(os.chmod, path, mode)
+        _if_supported(set_time, path, result.response.info)
         return _put_in_place(path, place, overwrite)
     except OSError as error:
         raise exception_of_files(f"Could not write the file '{shown(place)}'", error, INSTEAD) from error
+
+
+def _if_supported(function: Callable[..., object], *arguments: object) -> None:
+    """Call a function, unless the file system can't do that: mounts of object stores and of Windows shares."""
+    try:
+        function(*arguments)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
 
 
 def _put_in_place(path: str, target: str, overwrite: bool) -> bool:
@@ -45,7 +55,7 @@ def _put_in_place(path: str, target: str, overwrite: bool) -> bool:
     except FileExistsError:
         is_new = False
     except OSError as error:
-        if error.errno not in NO_LINKS:
+        if error.errno not in UNSUPPORTED:
             raise
         is_new = not os.path.lexists(target)  # it may have been created since the call began
         if is_new:

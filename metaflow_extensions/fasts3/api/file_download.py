@@ -144,14 +144,16 @@ class FileDownload:
         )
         targets = [target for target in targets if not target.path.endswith("/")]
         places = [local_paths.target_of(self._directory, one.url, one.name) for one in objects]
-        wanted = dict(zip(places, objects))
+        wanted: dict[Target, WantedFile] = {}
+        is_first = [wanted.setdefault(place, one) is one for place, one in zip(places, objects)]
         missing = self._missing(targets, wanted, overwrite) if compare or not overwrite else targets
         files = {one: self._placed(one, wanted[one], False) for one in set(targets).difference(missing)}
         if temporary is None:
             files.update((one, self._placed(one, wanted[one], True)) for one in missing)
         elif missing:
             files.update(self._download([(one, wanted[one]) for one in missing], overwrite, temporary))
-        return list(map(files.get, places))
+        # `targets` has refused other versions of the same object for the same file.
+        return [files.get(place) if first else None for place, first in zip(places, is_first)]
 
     def _placed(self, target: Target, wanted: WantedFile, is_new: bool) -> Placed:
         """A file that was not downloaded."""

@@ -1,5 +1,6 @@
 """The sources of an upload's bytes: memory, an open file, or a path. They are read when they are sent."""
 
+import contextlib
 import os
 import stat
 import sys
@@ -38,8 +39,8 @@ def value_source(key: Any, value: Any, rewind: bool) -> Source:
     """The size of a value in bytes, and a function that reads its pieces; the key is for messages.
 
     A string is encoded in UTF-8. A file is any object whose `read` returns bytes. If it can't seek to its end, such as
-    a pipe or an HTTP response, or if that means to decompress it, it is a stream. With `rewind`, a file is read from
-    its beginning rather than from its current position.
+    a pipe or an HTTP response, if its end is not there, such as those of /proc, or if seeking means to decompress it,
+    it is a stream. With `rewind`, a file is read from its beginning rather than from its current position.
 
     Raises MetaflowS3InvalidObject for another type, a file that is not readable, and a seekable file at its end, of
     which nothing would be stored.
@@ -111,8 +112,9 @@ def _encoded(text: str, piece: Piece) -> Buffer:
 
 
 def _stream_source(key: Any, file: Any, rewind: bool) -> Source:
-    if rewind and _is_decompressed(file):
-        file.seek(0)
+    if rewind:
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # most streams can't seek
+            file.seek(0)
 
     def read(piece: Piece) -> Buffer:
         data = file.read(piece.length)
@@ -185,14 +187,21 @@ def _is_seekable(key: Any, file: Any) -> bool:
     elif isinstance(nothing, str):
         problem, remedy = "a text file", "Open the file in mode 'rb'."
     else:
-        return hasattr(file, "seek") and able("seekable") and not _is_decompressed(file) and _has_position(file)
+        return hasattr(file, "seek") and able("seekable") and not _is_decompressed(file) and _has_size(file)
     raise MetaflowS3InvalidObject(f"Object corresponding to the key '{_named(key)}' is {problem}. {remedy}")
 
 
-def _has_position(file: Any) -> bool:
+def _has_size(file: Any) -> bool:
+    """Whether the size of a file is known: that of a connection is not, and files in /proc seem to be empty."""
     try:
-        return file.tell() is not None
-    except (OSError, ValueError, AttributeError):  # a connection
+        position = file.tell()
+        if position is None:
+            return False
+        file.seek(0, os.SEEK_END)
+        has_size = file.tell() > 0 or not file.read(1)
+        file.seek(position)
+        return has_size
+    except (OSError, ValueError, AttributeError):
         return False
 
 
@@ -229,6 +238,8 @@ def path_source(key: Any, path: Any) -> tuple[str, Version]:
             raise MetaflowS3InvalidObject(
                 f"'{_named(path)}', for the key '{_named(key)}', is not a regular file. {NOT_A_FILE}"
             )
+        if not status.st_size:
+            _check_empty(key, path, absolute)
         return absolute, version_of(status)
     except TypeError:
         raise MetaflowS3InvalidObject(
@@ -236,6 +247,16 @@ def path_source(key: Any, path: Any) -> tuple[str, Version]:
         ) from None
     except (OSError, ValueError) as error:
         raise _no_file(key, path, absolute, error) from None
+
+
+def _check_empty(key: Any, path: Any, absolute: str) -> None:
+    """Raise MetaflowS3InvalidObject for a file that has bytes although its size is 0, such as those of /proc."""
+    with open(absolute, "rb", buffering=0) as file:
+        if file.read(1):
+            raise MetaflowS3InvalidObject(
+                f"'{_named(path)}', for the key '{_named(key)}', has bytes although its size is 0. "
+                "Open it in mode 'rb', and store it with put."
+            )
 
 
 def _no_file(key: Any, path: Any, absolute: str, error: Exception) -> MetaflowException:

@@ -142,12 +142,11 @@ class _Uploads:
         if options.moves and not options.dry_run:
             before = {path: state_of(path) for path in self._planned(group).values()}
         known = len(report.left_out.reasons)
-        compare = not options.headers.are_given
+        # A move uploads all: it deletes the file, so its times are not sufficient.
+        compare = not options.headers.are_given and not options.moves
         found = report.call(lambda: self._call(group, options.overwrite, compare, options.dry_run))
         done = [(self._path(group, url), url) for _, url in found]
         unchanged = [(self._path(group, url), url) for _, url in found.unchanged]
-        if options.moves and options.overwrite:  # without overwriting, what exists may be another file
-            done, unchanged = done + unchanged, []
         if options.moves and not options.dry_run:
             removed = remove_files((path for path, _ in done), before, report)
             done = [(path, url) for path, url in done if path in removed]

@@ -112,6 +112,7 @@ class ReadWindow:
         if self._gaps(position, required):
             required = min(self._size, required + BUFFER)
             horizon = max(horizon, min(required, position + self._look_ahead))
+        self._solid = (0, 0)  # until all is requested: Ctrl-C or a lack of memory may interrupt what follows
         self._trim(position, horizon)
         step = self._step_to(position, horizon)
         requested: list[Piece] = []

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Optional
@@ -153,13 +154,16 @@ def open_to_read(
         during the block.
     """
     try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe may have replaced the file
     except FileNotFoundError as error:
         raise TransferError(Failure(Code.NO_FILE, str(error))) from error
     except OSError as error:
         raise TransferError(local_failure(error)) from error
     try:
-        opened = version_of(os.fstat(file))
+        status = os.fstat(file)
+        if not stat.S_ISREG(status.st_mode):
+            raise TransferError(Failure(Code.LOCAL_FILE, f"{path} is not a regular file any more"))
+        opened = version_of(status)
         expected = opened if version is None else Version(*version)
         if opened.size < position + max(0, length):
             raise EOFError

@@ -81,7 +81,9 @@ class ObjectTransfers:
             first, total = span(response.head.headers.get("content-range"), byte_range, length)
             most = most_of(length, limit, path is None, ways if begun else 0)
             sums = _Checksums(
-                None if byte_range else full_object_checksum(response.head.headers), crc, most in (None, length)
+                None if byte_range else full_object_checksum(response.head.headers),
+                crc,
+                length is None or most in (None, length),
             )
             shared = False
             with Sink(path, position, keep, into) as sink:
@@ -91,10 +93,9 @@ class ObjectTransfers:
                 count = await _copy(response, sink, most, sums, allowance, shared)
                 if length is not None and count != most and not shared:
                     raise broken(f"the body ended after {count} bytes of {most}")
-                if shared or response.has_length:
-                    ended = count == length
-                else:
-                    ended = count != most or not await response.read_some(1, _scratch())
+                ended = count == length if shared or response.has_length else await _has_ended(response, count, most)
+                if count == length and not ended:
+                    raise malformed("the body is longer than its Content-Range")
                 verified = sums.compare() if ended or count == length else None
             if ended:
                 response.finish()
@@ -128,6 +129,11 @@ class ObjectTransfers:
             await response.document()
 
 
+async def _has_ended(response: Response, count: int, most: Optional[int]) -> bool:
+    """Whether a body without a length ends after `count` bytes, of which `most` were to be read."""
+    return count != most or not await response.read_some(1, _scratch())
+
+
 def others_of(headers: "dict[str, str]", checksums: bool) -> "dict[str, str]":
     """Return `ObjectInfo.others` from the headers of a response to HeadObject."""
     others = {name: headers[name] for name in (*KEPT, TAG_COUNT) if name in headers}
@@ -159,7 +165,7 @@ class _Checksums:
     crc : bool
         Compute the CRC-32 even if S3 has another checksum.
     is_whole : bool
-        The whole object is read.
+        The whole object may be read.
     """
 
     def __init__(self, expected: Optional[Checksum], crc: bool, is_whole: bool) -> None:

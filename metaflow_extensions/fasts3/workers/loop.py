@@ -6,6 +6,7 @@ import os
 import selectors
 import time
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, Callable, Optional
 
 from metaflow_extensions.fasts3.machine.threads import Threads
@@ -67,15 +68,19 @@ class Loop:
 
     def turn(self, timeout: float) -> None:
         """Wait at most `timeout` seconds for events, and handle them."""
+        ready: list[Callable[[], object]] = []
         for key, _ in self._selector.select(self._patience(timeout)):
+            # All before any runs: a descriptor that one closes may be that of a new socket for the next.
             if key.data:
-                key.data()
+                ready.append(key.data)
                 continue
             task = self._waiting.pop(key.fd, None)
             if task is None:  # the server closed an idle connection
                 self._forget(key.fd)
             else:
-                self._resume(task)
+                ready.append(partial(self._resume, task))
+        for run in ready:
+            run()
         if self._threads.under_way:
             for task, result, error, _ in self._threads.results():
                 self._resume(task, result, error)
