@@ -1,5 +1,6 @@
 """Tests of where a call runs, and of the state after a failure."""
 
+import io
 import logging
 import os
 import select
@@ -12,6 +13,8 @@ from types import SimpleNamespace
 
 import boto3
 import pytest
+from botocore.response import StreamingBody
+from botocore.stub import Stubber
 from metaflow import S3, metaflow_config
 from metaflow.datatools.s3 import MetaflowS3Exception, MetaflowS3InvalidObject, MetaflowS3NotFound
 
@@ -178,6 +181,21 @@ def test_a_client_that_workers_can_not_create_is_used_here(seaweedfs, prefix, tm
     assert sorted(calls) == ["GET"] * 30 + ["PUT"] * 30
     assert used_workers == []
     assert "it has an event handler from" in caplog.text
+
+
+def test_a_stubbed_client_gets_all_requests(tmp_path):
+    keys = {"aws_access_key_id": "AKIAEXAMPLE", "aws_secret_access_key": "hush", "region_name": "eu-west-1"}
+    stubbed = boto3.client("s3", endpoint_url="http://s3.example", **keys)
+    body = StreamingBody(io.BytesIO(b"stub"), 4)
+    with (
+        Stubber(stubbed) as stubber,
+        S3(s3root="s3://bucket/x", external_client=stubbed, tmproot=str(tmp_path)) as client,
+    ):
+        stubber.add_response("put_object", {"ETag": '"e"'})
+        stubber.add_response("get_object", {"ETag": '"e"', "ContentLength": 4, "Body": body})
+        client.put("a", "value")
+        assert client.get("a").text == "stub"
+        stubber.assert_no_pending_responses()
 
 
 MOCKED = """

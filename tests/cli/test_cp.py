@@ -172,7 +172,7 @@ def test_headers_are_stored_with_unchanged_files_too(fasts3, root, stored, tree)
     assert fasts3("cp", "tree", f"{root}/x").exit_code == 0
     assert "Uploaded 2 files" in fasts3("cp", "tree", f"{root}/x", "--cache-control", "no-cache").stderr
     assert stored.head("x/a.txt")["CacheControl"] == "no-cache"
-    assert fasts3("cp", "tree", f"{root}/x").stderr == "Uploaded 0 files; 2 already existed.\n"
+    assert fasts3("cp", "tree", f"{root}/x").stderr == "Uploaded 0 files; 2 unchanged.\n"
 
 
 @pytest.mark.parametrize("option", ["--no-overwrite", "--no-clobber", "-n"])

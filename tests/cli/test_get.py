@@ -279,7 +279,7 @@ def test_an_object_that_was_named_is_not_downloaded_again_either(fasts3, here, r
     assert fasts3("get", url, destination).stderr.startswith("Downloaded 1 object, 2 bytes, in ")
     before = {path: path.stat().st_ino for path in here.rglob("*")}
     again = fasts3("get", "--json", url, destination)
-    assert again.stderr == "Downloaded 0 objects; 1 already existed.\n"
+    assert again.stderr == "Downloaded 0 objects; 1 unchanged.\n"
     assert json.loads(again.stdout)["size"] == 2
     assert {path: path.stat().st_ino for path in here.rglob("*")} == before
     filled.put("a/b/2.csv", b"newer")
@@ -316,7 +316,7 @@ def test_a_refusal_has_its_reason_also_where_the_file_is_there(fasts3, here, roo
 
 def test_existing_files_are_not_counted_as_downloaded(fasts3, here, root, filled):
     fasts3("get", f"{root}/a/", "out")
-    assert fasts3("get", f"{root}/a/", "out").stderr == "Downloaded 0 objects; 3 already existed.\n"
+    assert fasts3("get", f"{root}/a/", "out").stderr == "Downloaded 0 objects; 3 unchanged.\n"
     (here / "out" / "1.csv").unlink()
     stderr = fasts3("get", "--no-overwrite", f"{root}/a/", "out").stderr
     assert re.fullmatch(r"Downloaded 1 object, 1 byte, in [0-9.]+ s; 2 already existed\.\n", stderr)

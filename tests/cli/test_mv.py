@@ -185,6 +185,21 @@ def test_a_file_that_was_changed_without_its_times_is_moved(fasts3, here, root, 
     assert (files(here), stored.blobs()) == ({}, {"x/file": b"later"})
 
 
+def test_the_key_of_an_object_that_is_a_pattern_for_others(fasts3, here, root, stored):
+    keys = {"report1.csv": b"1", "report[1].csv": b"22"}
+    for command in ("get", "cp", "mv", "rm"):
+        stored.put_all(keys)
+        target = {"rm": ["--yes"], "get": ["out"]}.get(command, [f"{root}/to/"])
+        done = fasts3(command, f"{root}/report[1].csv", *target)
+        assert done.exit_code == 1
+        assert f"{root}/report[1].csv is the key of an object, and a pattern that does not match it" in done.stderr
+        assert stored.blobs() == keys
+        assert files(here) == {}
+    assert fasts3("mv", "--raw", f"{root}/report[1].csv", f"{root}/to/").exit_code == 0
+    assert fasts3("mv", f"{root}/report[1].csv", f"{root}/to/").exit_code == 0
+    assert stored.blobs() == {"to/report[1].csv": b"22", "to/report1.csv": b"1"}
+
+
 @pytest.fixture
 def meanwhile(monkeypatch):
     """Call a function before the objects of a move are deleted."""

@@ -147,6 +147,13 @@ def test_stdin_needs_a_key(fasts3, root):
     assert fasts3("put", "-", "-", f"{root}/x", stdin="x").exit_code == 2
 
 
+def test_the_error_for_a_quoted_pattern_says_who_expands_it(fasts3, root, stored, tree):
+    done = fasts3("put", "tree/*", root)
+    assert done.exit_code == 2
+    assert "There is no local file 'tree/*'. The shell expands wildcards" in " ".join(done.stderr.split())
+    assert stored.blobs() == {}
+
+
 def test_the_error_for_a_missing_file_is_one_sentence(fasts3, root, stored, tree):
     done = fasts3("put", "none", f"{root}/x")
     assert done.exit_code == 1
@@ -189,7 +196,7 @@ def test_existing_objects_are_not_uploaded_again(fasts3, root, stored, tree):
 
 def test_existing_objects_are_not_counted_as_uploaded(fasts3, root, stored, tree):
     assert re.fullmatch(r"Uploaded 4 files in [0-9.]+ s\.\n", fasts3("put", "tree", root).stderr)
-    assert fasts3("put", "tree", root, "--exclude", ".*").stderr == "Uploaded 0 files; 3 already existed.\n"
+    assert fasts3("put", "tree", root, "--exclude", ".*").stderr == "Uploaded 0 files; 3 unchanged.\n"
     stderr = fasts3("put", "--no-overwrite", "tree/a.txt", f"{root}/").stderr
     assert stderr == "Uploaded 0 files; 1 already existed.\n"
 
@@ -258,7 +265,8 @@ def test_one_of_several_directories_without_files_is_named(fasts3, here, root, s
 def test_a_directory_that_is_there_already_is_no_error(fasts3, root, stored, tree, options):
     assert fasts3("put", "tree", root).exit_code == 0
     done = fasts3("put", "tree", root, *options)
-    assert (done.exit_code, done.stderr) == (0, "Uploaded 0 files; 4 already existed.\n")
+    what = "already existed" if "-n" in options or "--no-overwrite" in options else "unchanged"
+    assert (done.exit_code, done.stderr) == (0, f"Uploaded 0 files; 4 {what}.\n")
 
 
 def test_the_error_for_a_file_with_a_slash_explains_the_slash(fasts3, root, stored, tree):

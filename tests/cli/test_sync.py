@@ -45,14 +45,14 @@ def test_a_directory_to_s3(fasts3, root, stored, local, slash):
     target = f"{root}/r{slash.rstrip('*')}"
     assert re.fullmatch(r"Uploaded 3 files in [0-9.]+ s\.\n", fasts3("sync", "local", target).stderr)
     assert below(stored, "r/") == TREE
-    assert fasts3("sync", "local", target).stderr == "Uploaded 0 files; 3 already existed.\n"
+    assert fasts3("sync", "local", target).stderr == "Uploaded 0 files; 3 unchanged.\n"
     write(local, {"1.csv": b"new", "new": b"new"})
     (local / "b" / "3.txt").unlink()
     done = fasts3("sync", "local/", target)
-    assert re.fullmatch(r"Uploaded 2 files in [0-9.]+ s; 1 already existed\.\n", done.stderr)
+    assert re.fullmatch(r"Uploaded 2 files in [0-9.]+ s; 1 unchanged\.\n", done.stderr)
     assert below(stored, "r/") == {**files(local), "b/3.txt": b"3"}
     done = fasts3("sync", "local", target, "--delete")
-    assert done.stderr == "Uploaded 0 files; 3 already existed; deleted 1 object.\n"
+    assert done.stderr == "Uploaded 0 files; 3 unchanged; deleted 1 object.\n"
     assert below(stored, "r/") == files(local)
 
 
@@ -61,14 +61,14 @@ def test_a_prefix_to_a_directory(fasts3, here, root, remote, slash):
     source = f"{root}/r{slash}"
     assert re.fullmatch(r"Downloaded 3 objects, 4 bytes, in [0-9.]+ s\.\n", fasts3("sync", source, "down").stderr)
     assert files(here / "down") == TREE
-    assert fasts3("sync", source, "down").stderr == "Downloaded 0 objects; 3 already existed.\n"
+    assert fasts3("sync", source, "down").stderr == "Downloaded 0 objects; 3 unchanged.\n"
     remote.put_all({"r/1.csv": b"new", "r/new": b"new"})
     write(here / "down", {"extra": b"", "b/4.txt": b""})
     done = fasts3("sync", source, "down")
-    assert re.fullmatch(r"Downloaded 2 objects, 6 bytes, in [0-9.]+ s; 2 already existed\.\n", done.stderr)
+    assert re.fullmatch(r"Downloaded 2 objects, 6 bytes, in [0-9.]+ s; 2 unchanged\.\n", done.stderr)
     assert files(here / "down") == {**below(remote, "r/"), "extra": b"", "b/4.txt": b""}
     done = fasts3("sync", source, "down", "--delete")
-    assert done.stderr == "Downloaded 0 objects; 4 already existed; deleted 2 files.\n"
+    assert done.stderr == "Downloaded 0 objects; 4 unchanged; deleted 2 files.\n"
     assert files(here / "down") == below(remote, "r/")
 
 
@@ -77,10 +77,10 @@ def test_a_prefix_to_another(fasts3, root, remote, slash):
     source, target = f"{root}/r{slash}", f"{root}/copy"
     assert re.fullmatch(r"Copied 3 objects in [0-9.]+ s\.\n", fasts3("sync", source, target).stderr)
     assert below(remote, "copy/") == TREE
-    assert fasts3("sync", source, target).stderr == "Copied 0 objects; 3 already existed.\n"
+    assert fasts3("sync", source, target).stderr == "Copied 0 objects; 3 unchanged.\n"
     remote.put_all({"r/1.csv": b"new", "r/new": b"new", "copy/extra": b"", "copy2/x": b""})
     done = fasts3("sync", source, target, "--delete")
-    assert re.fullmatch(r"Copied 2 objects in [0-9.]+ s; 2 already existed; deleted 1 object\.\n", done.stderr)
+    assert re.fullmatch(r"Copied 2 objects in [0-9.]+ s; 2 unchanged; deleted 1 object\.\n", done.stderr)
     assert below(remote, "copy/") == below(remote, "r/")
     assert "copy2/x" in remote.list()
 

@@ -1,5 +1,6 @@
 """`external_client` is used by every call: here, only it knows the server and the credentials."""
 
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -44,6 +45,18 @@ def test_many_calls_read_and_write_with_it(external, root, stored, tmp_path):
     assert [o.size for o in external.info_many([*keys, "file"])] == [3] * 60 + [11]
     assert [o.key for o in external.list_paths()] == [*keys, "file"]
     assert stored.list() == {*keys, "file"}
+
+
+def test_attributes_that_extensions_of_metaflow_read(external, root, stored, tmproot):
+    stored.put("a", b"value")
+    bucket, _, key = f"{root}/a".partition("://")[2].partition("/")
+    assert external._s3root == root
+    assert os.path.dirname(external._tmpdir) == str(tmproot)
+    external._s3_client.client.delete_object(Bucket=bucket, Key=key)
+    with pytest.raises(external._s3_client.error, match="404"):
+        external._s3_client.client.head_object(Bucket=bucket, Key=key)
+    external._s3_client.reset_client()
+    assert stored.list() == set()
 
 
 def test_errors_are_the_same(external):

@@ -72,6 +72,42 @@ def test_pickles_are_read_by_a_process_without_imports():
         assert printed == repr(in_order)
 
 
+WITHOUT = """
+import pickle, sys
+
+class Hidden:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] == "metaflow_extensions":
+            raise ModuleNotFoundError(name, name=name)
+
+sys.meta_path.insert(0, Hidden())
+"""
+
+
+def test_artifacts_are_read_without_this_package():
+    found = typed.S3Object(
+        "s3://bucket/a", "s3://bucket/a/b", None, 3, "text/plain", {"metaflow-user-attributes": "{}"}
+    )
+    large = typed.S3Object(None, "s3://bucket/key", size=2, range_info=typed.RangeInfo(9, 1, 2), etag='"e"')
+    bare = typed.S3Object._bare("s3://bucket", "s3://bucket/key", 7)
+    kept = [typed.S3Objects([found, large, bare]), typed.S3GetObject("key", 1, 2), typed.S3PutObject("key", "value")]
+    printed = in_a_new_process(
+        f"{WITHOUT}objects, asked, put = pickle.loads({pickle.dumps(kept)!r})\n"
+        "print(type(objects) is list, sorted({type(one).__module__ for one in (*objects, asked, put)}))\n"
+        "print([(one.key, one.url, one.prefix, one.size, one.exists, one.downloaded) for one in objects])\n"
+        "print(objects[0].content_type, objects[0].metadata, tuple(objects[1].range_info), objects[2].last_modified)\n"
+        "print(tuple(asked), tuple(put))\n"
+        "print('metaflow_extensions.fasts3' in sys.modules)"
+    )
+    assert printed.splitlines() == [
+        f"True {[METAFLOWS]}",
+        str([(one.key, one.url, one.prefix, one.size, one.exists, one.downloaded) for one in kept[0]]),
+        "text/plain {} (9, 1, 2) None",
+        "('key', 1, 2) ('key', 'value', None, None, None, None)",
+        "False",
+    ]
+
+
 @pytest.mark.parametrize("module", [PLACE, METAFLOWS])
 def test_exceptions_that_metaflows_class_pickled_are_these(module):
     pickled = {name: as_pickled(module, name) for name in OWN}

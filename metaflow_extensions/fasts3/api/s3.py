@@ -2,6 +2,7 @@
 
 import weakref
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, TypeVar, Union
 
 import metaflow.metaflow_config as configuration
@@ -256,6 +257,23 @@ class S3(
     def __repr__(self) -> str:
         location = getattr(self, "_location", None)  # a debugger may call this before __init__ ends
         return f"<S3 {shown(location.root, MOST_URL) if location and location.root else 'with full s3:// URLs'}>"
+
+    # Attributes of Metaflow's own class that are private, and that extensions and users read nevertheless.
+
+    @property
+    def _s3root(self) -> Optional[str]:
+        return self._location.root
+
+    @property
+    def _tmpdir(self) -> str:
+        return self._tempdir.path()
+
+    @property
+    def _s3_client(self) -> Any:
+        if isinstance(self._client, S3Client):
+            return self._client
+        client = getattr(self._client, "client", self._client)
+        return SimpleNamespace(client=client, error=S3Client().error, reset_client=lambda: None)
 
     def close(self) -> None:
         """

@@ -4,12 +4,17 @@ import json
 import os
 from typing import Any, Optional
 
-from metaflow_extensions.fasts3.api.arguments import USER_ATTRIBUTES, RangeInfo
+from metaflow_extensions.fasts3.api.arguments import OF_METAFLOW, USER_ATTRIBUTES, RangeInfo
 from metaflow_extensions.fasts3.api.errors import MOST_URL, shown
 from metaflow_extensions.fasts3.api.local_copy import LocalCopy
 from metaflow_extensions.fasts3.plans.unchanged import FILE
 from metaflow_extensions.fasts3.wire.conditions import MARK, in_quotes
 from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ObjectVersion
+
+_OF_METAFLOW = (
+    *("_url", "_path", "_size", "_prefix", "_content_type"),
+    *("_metadata", "_range_info", "_last_modified", "_encryption"),
+)
 
 
 class S3Object(LocalCopy):
@@ -19,6 +24,7 @@ class S3Object(LocalCopy):
     Do not instantiate `S3Object`; methods of the `S3` client return it.
     """
 
+    __module__ = OF_METAFLOW
     # Class attributes, so that only objects with other values store them: a listing may have millions of objects.
     _is_directory = False
     _content_type: Optional[str] = None
@@ -108,6 +114,11 @@ class S3Object(LocalCopy):
         if found.size is None:
             entry._is_delete_marker = True
         return entry
+
+    def __getstate__(self) -> dict[str, Any]:
+        # All that Metaflow's own class has, also if it is that of the class: its pickles can be read by either class.
+        attributes = {name: getattr(self, name) for name in _OF_METAFLOW}
+        return {**attributes, "_key": self.key, **super().__getstate__()}
 
     @property
     def exists(self) -> bool:

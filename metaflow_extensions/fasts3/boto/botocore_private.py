@@ -60,7 +60,7 @@ def foreign_handlers(client: Any) -> Iterator[str]:
             for handler in handlers:
                 function = getattr(handler, "func", handler)  # functools.partial
                 module = getattr(function, "__module__", None) or type(function).__module__
-                if module.split(".")[0] not in _OURS:
+                if module == "botocore.stub" or module.split(".")[0] not in _OURS:
                     yield f"{module}.{getattr(function, '__qualname__', type(function).__qualname__)}"
 
 

@@ -67,6 +67,12 @@ def translated(allowance: Optional[Allowance] = None) -> Iterator[Call]:
         current.call = None
 
 
+def headers_in(response: Any) -> dict[str, str]:
+    """The headers of a response; {} if it is that of a stub."""
+    headers: dict[str, str] = response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    return headers
+
+
 def unix_time(moment: Any) -> Optional[int]:
     """Unix timestamp of a time that boto3 has parsed, in seconds; None for None."""
     return None if moment is None else int(moment.timestamp())

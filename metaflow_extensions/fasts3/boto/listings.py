@@ -6,7 +6,7 @@ The wire's parsers read the responses, not boto3's: that of versions reorders th
 from collections.abc import Sequence
 from typing import Any, Optional
 
-from metaflow_extensions.fasts3.boto.calls import translated
+from metaflow_extensions.fasts3.boto.calls import headers_in, translated
 from metaflow_extensions.fasts3.wire import listing, open_uploads, versions
 from metaflow_extensions.fasts3.wire.dates import http_timestamp
 from metaflow_extensions.fasts3.wire.transfers import Page, UploadsPage, VersionsPage
@@ -41,8 +41,8 @@ class ListingTransfers:
         continued = {name: value for name, value in zip(("KeyMarker", "UploadIdMarker"), after or ()) if value}
         arguments = {"Prefix": key, "MaxUploads": open_uploads.MOST_UPLOADS, **continued}
         with translated() as call:
-            response = call.response = self._client.list_multipart_uploads(Bucket=bucket, **arguments)
-            now = http_timestamp(response["ResponseMetadata"]["HTTPHeaders"].get("date", ""))
+            call.response = self._client.list_multipart_uploads(Bucket=bucket, **arguments)
+            now = http_timestamp(headers_in(call.response).get("date", ""))
             return open_uploads.checked(open_uploads.parse(call.document)._replace(now=now), key, after)
 
     def list_versions(self, bucket: str, key: str, after: Optional[Sequence[str]] = None) -> VersionsPage:

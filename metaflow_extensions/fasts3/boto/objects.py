@@ -8,7 +8,7 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from metaflow_extensions.fasts3.boto.bodies import checksum_argument, copy, source
-from metaflow_extensions.fasts3.boto.calls import Call, translated, unix_time
+from metaflow_extensions.fasts3.boto.calls import Call, headers_in, translated, unix_time
 from metaflow_extensions.fasts3.boto.errors import failure_of
 from metaflow_extensions.fasts3.boto.request_arguments import condition_argument, stored_arguments, version_argument
 from metaflow_extensions.fasts3.wire import deletion
@@ -43,8 +43,8 @@ class ObjectTransfers:
     def head(self, bucket: str, key: str, version_id: Optional[str] = None, checksums: bool = False) -> ObjectInfo:
         def read(call: Call) -> ObjectInfo:
             call.check(check_object)
-            headers = call.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
-            return _info(call.response, _length(call.response))._replace(others=others_of(headers, checksums))
+            others = others_of(headers_in(call.response), checksums)
+            return _info(call.response, _length(call.response))._replace(others=others)
 
         given = {**version_argument(version_id), **({"ChecksumMode": "ENABLED"} if checksums else {})}
         return self._head("HeadObject", read, Bucket=bucket, Key=key, **given)
@@ -88,7 +88,7 @@ class ObjectTransfers:
                 response = self._client.head_bucket(Bucket=bucket)
         except TransferError as error:
             response = getattr(error.__cause__, "response", {})
-        return region_in(response.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
+        return region_in(headers_in(response))
 
     def get(
         self,
@@ -145,9 +145,7 @@ class ObjectTransfers:
     def _checksum_in(self, response: Any) -> Optional[Checksum]:
         """The checksum that botocore verifies at the end of a whole object; for ranges, the plan verifies it."""
         setting = getattr(self._client.meta.config, "response_checksum_validation", "")
-        return (
-            full_object_checksum(response["ResponseMetadata"]["HTTPHeaders"]) if setting == "when_supported" else None
-        )
+        return full_object_checksum(headers_in(response)) if setting == "when_supported" else None
 
     def put(
         self,

@@ -125,7 +125,10 @@ class LazyGroup(click.Group):  # type: ignore[misc]
                 return super().parse_args(ctx, _without_payer(args))
             except click.NoSuchOption as error:
                 if not error.possibilities:
-                    error.message += ". Options follow the command: metaflow fasts3 ls --json"
+                    is_help = error.option_name == "-h"
+                    error.message += (
+                        ". Use --help." if is_help else ". Options follow the command: metaflow fasts3 ls --json"
+                    )
                 raise
 
     def invoke(self, ctx: Any) -> Any:

@@ -4,6 +4,7 @@ from difflib import get_close_matches
 
 from metaflow._vendor import click
 
+LIKENESS = 0.84  # of a mistyped option: '--dryrun' has more, and '--max-delete' is not '--delete'
 # Our options, and their equivalents of other programs.
 _EQUIVALENTS = {
     "--delete": "remove delete-removed",
@@ -67,7 +68,7 @@ def explain(error: "click.NoSuchOption") -> None:
     name = error.option_name.lstrip("-")
     parameters = error.ctx.command.get_params(error.ctx)  # includes --help
     options = [option for parameter in parameters for option in parameter.opts if option[:1] == "-"]
-    similar = get_close_matches(error.option_name, options, 1)
+    similar = get_close_matches(error.option_name, options, 1, LIKENESS)
     if _OURS.get(name) in options:
         hint = f"Use {_OURS[name]}."
     elif name in _WHY:

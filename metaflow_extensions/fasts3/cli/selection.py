@@ -12,7 +12,7 @@ from typing import NamedTuple, Optional
 from metaflow._vendor import click
 from metaflow.exception import MetaflowException
 
-from metaflow_extensions.fasts3.api.errors import MetaflowS3URLException
+from metaflow_extensions.fasts3.api.errors import MOST_URL, MetaflowS3URLException, shown
 from metaflow_extensions.fasts3.api.local_paths import seems_a_url
 from metaflow_extensions.fasts3.api.location import SCHEME, Location, as_directory, location_of, split_url
 from metaflow_extensions.fasts3.api.path_patterns import PathPatterns
@@ -89,6 +89,21 @@ class Selection(NamedTuple):
         """Whether a listed key is selected."""
         return self.pattern is None or self.pattern.match(key) is not None
 
+    def checked(self, one: S3Object) -> S3Object:
+        """Return a listed object.
+
+        Raises
+        ------
+        click.ClickException
+            Its key is the text of the pattern, which does not match it: either may be meant.
+        """
+        if self.pattern and one.url == self.url and not self.matches(self.base + self.text):
+            raise click.ClickException(
+                f"{shown(self.url, MOST_URL)} is the key of an object, and a pattern that does not match it. For the "
+                "object, add --raw; for those that match, give another pattern."
+            )
+        return one
+
     def selects(self, url: str) -> bool:
         """Whether an object with this URL is selected, of those below the prefix."""
         start = f"{SCHEME}{self.bucket}/"
@@ -148,7 +163,8 @@ def _objects(s3: S3, selection: Selection, recursive: bool) -> "Iterator[S3Objec
         pattern = escape(selection.key[len(folder) :]) + "*"
     else:
         pattern = (selection.base + selection.text)[len(folder) :]
-    found = s3.iter_list([url_of(selection.bucket, folder)], recursive, pattern, exclude)
+    wanted = [pattern, escape(pattern)]  # also the object whose key is the pattern: it may be meant
+    found = map(selection.checked, s3.iter_list([url_of(selection.bucket, folder)], recursive, wanted, exclude))
     if include is None:
         return found
     patterns = PathPatterns(include, None)
@@ -272,6 +288,7 @@ def select_one(urls: "Sequence[str]", location: Location, raw: bool) -> Selectio
 
     Raises click.UsageError if there are several, or neither a URL nor a location.
     """
+    refuse_empty(urls)
     if len(urls) > 1:
         message = f"This command takes one URL, not {len(urls):,}. For several, write a pattern in quotes."
         raise click.UsageError(f"{message} {unquoted_hint(urls)}".rstrip())

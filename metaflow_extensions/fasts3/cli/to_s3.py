@@ -19,7 +19,7 @@ from metaflow_extensions.fasts3.api.s3transfers import S3Transfers
 from metaflow_extensions.fasts3.api.upload_sources import path_source
 from metaflow_extensions.fasts3.cli.output import LONGEST, message
 from metaflow_extensions.fasts3.cli.removal import FileState, remove_files, state_of
-from metaflow_extensions.fasts3.cli.selection import Selection, url_of
+from metaflow_extensions.fasts3.cli.selection import WILDCARD, Selection, url_of
 from metaflow_extensions.fasts3.cli.transfers import UPLOAD, Options, Report
 
 STDIN = "-"
@@ -36,6 +36,11 @@ def check(sources: "Sequence[str]", destination: Selection, options: Options) ->
         if is_file and (options.include or options.exclude):
             raise click.UsageError(
                 f"--include and --exclude filter the files of a directory; {one!r} is not a directory."
+            )
+        if WILDCARD.search(one) and not os.path.lexists(one):
+            raise click.UsageError(
+                f"There is no local file {shown(repr(one), LONGEST)}. The shell expands wildcards in local paths: omit "
+                "the quotes, or give the directory and --include."
             )
         if one.endswith("/") and os.path.isfile(one.rstrip("/")):
             raise click.UsageError(f"{one!r} is a file, not a directory. Omit the slash.")

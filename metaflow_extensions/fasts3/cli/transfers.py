@@ -281,7 +281,7 @@ class Report:
         if self._count and not dry_run:
             text += f" in {duration(time.monotonic() - self._began)}"
         if self._unchanged:
-            text += f"; {self._unchanged:,} already existed"
+            text += f"; {self._unchanged:,} {'unchanged' if self._options.overwrite else 'already existed'}"
         if self._deleted:
             text += f"; {'would delete' if dry_run else 'deleted'} {counted(self._deleted, kind.extra)}"
         return f"{text}."

@@ -48,7 +48,7 @@ def check_throughput(context: Context) -> Finding:
     """How fast one large object is uploaded and downloaded. It replaces the small one, and is deleted instead."""
     url = context.written
     if not context.throughput or url is None:
-        return skipped("Not measured with --no-throughput.")
+        return skipped("Not measured with --quick.")
     try:
         size = size_for(_timed(lambda: context.s3.put(url, os.urandom(TRIAL))))
         body = os.urandom(size)
