@@ -174,6 +174,7 @@ def test_a_prefix_with_brackets_is_raw(fasts3, here, root, stored):
         (["", "s3://bucket/a"], "An argument is empty"),
         (["s3://bucket/a/*.csv", "b"], "has wildcards, but sync takes a prefix"),
         (["s3://bucket/a", "b", "--sse", "AES256"], "this command downloads"),
+        (["s3://bucket/a", __file__], "is not a directory. For a single object, use cp"),
     ],
 )
 def test_errors_are_one_sentence(fasts3, here, arguments, message):

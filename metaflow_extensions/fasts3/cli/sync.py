@@ -80,6 +80,8 @@ def sync(
 
 
 def _download(s3: S3, source: str, directory: str, options: Options, delete: bool, allow_empty: bool) -> None:
+    if os.path.lexists(directory) and not os.path.isdir(directory):
+        raise click.UsageError(f"{shown(repr(directory), LONGEST)} is not a directory. For a single object, use cp.")
     report = Report(DOWNLOAD, options)
     with report:
         found = report.call(
