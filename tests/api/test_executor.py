@@ -196,6 +196,9 @@ def test_a_stubbed_client_gets_all_requests(tmp_path):
         client.put("a", "value")
         assert client.get("a").text == "stub"
         stubber.assert_no_pending_responses()
+        stubber.add_response("list_objects_v2", {})
+        with pytest.raises(MetaflowS3Exception, match=r"no document.* Use moto"):
+            client.list_recursive()
 
 
 MOCKED = """

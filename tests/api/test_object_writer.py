@@ -180,12 +180,16 @@ def test_a_text_file_whose_last_write_is_interrupted_stores_nothing(begin, store
     file = begin(kind=TextWriter)
     file.write(data)
 
+    check = ObjectWriter._check_open
+
     def interrupt(_):
+        monkeypatch.setattr(ObjectWriter, "_check_open", check)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ObjectWriter, "_check_open", interrupt)  # at the beginning of the write
     with pytest.raises(KeyboardInterrupt):
         file.close()
+    file.close()
     assert file.closed
     ended()
     assert store.stored is None

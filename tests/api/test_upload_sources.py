@@ -6,6 +6,7 @@ import http.client
 import io
 import lzma
 import socket
+import tarfile
 import tempfile
 import tracemalloc
 from array import array
@@ -125,6 +126,35 @@ def test_a_file_that_seems_to_be_empty_is_a_stream(rewind):
         source = value_source("k", device, rewind)
         assert (source.size, source.read(Piece(0, 4))) == (UNSIZED, bytes(4))
     assert whole(value_source("k", io.BytesIO(), rewind), 4) == b""
+
+
+class OneWay(io.BytesIO):
+    """A file that can't seek back."""
+
+    def seek(self, position, whence=0):
+        if whence == 0:
+            raise OSError("can't seek back")
+        return super().seek(position, whence)
+
+
+def test_a_file_that_can_not_seek_back_is_not_stored_as_an_empty_object():
+    with pytest.raises(OSError, match="can't seek back"):
+        value_source("k", OneWay(b"0123456789"), rewind=False)
+
+
+def test_a_member_of_a_streamed_archive_is_a_stream():
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        member = tarfile.TarInfo("member")
+        member.size = 10
+        tar.addfile(member, io.BytesIO(b"0123456789"))
+    with tarfile.open(fileobj=io.BytesIO(archive.getvalue()), mode="r|") as tar:
+        file = tar.extractfile(tar.next())
+        assert whole_or_stream(value_source("k", file, rewind=False)) == b"0123456789"
+
+
+def whole_or_stream(source):
+    return read_stream(source) if source.size == UNSIZED else whole(source, 4)
 
 
 def test_the_path_of_a_file_that_seems_to_be_empty_is_refused(tmp_path):

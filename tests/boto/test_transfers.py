@@ -116,6 +116,21 @@ def test_a_list_of_uploads_that_is_another_document_is_an_error():
     assert failed.value.failure.code is Code.MALFORMED
 
 
+def test_uploads_with_keys_that_xml_can_not_hold_are_listed():
+    client = client_of()
+    upload = "<Upload><Key>{}</Key><UploadId>u</UploadId></Upload>"
+    rows = {False: upload.format("a\x01b"), True: "<EncodingType>url</EncodingType>" + upload.format("a%01b")}
+
+    def respond(request, **_):
+        document = (
+            f"<ListMultipartUploadsResult>{rows['encoding-type=url' in request.url]}</ListMultipartUploadsResult>"
+        )
+        return AWSResponse(request.url, 200, {"x-amz-request-id": "REQUEST"}, Body(document.encode()))
+
+    client.meta.events.register("before-send.s3", respond)
+    assert [one.key for one in Boto3Transfers(client).list_uploads("bucket", "a").uploads] == ["a\x01b"]
+
+
 def test_a_call_of_the_user_s_that_was_interrupted_does_not_change_the_next():
     responses = [KeyboardInterrupt, AWSResponse("", 200, {}, Body())]
 

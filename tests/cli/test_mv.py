@@ -192,12 +192,22 @@ def test_the_key_of_an_object_that_is_a_pattern_for_others(fasts3, here, root, s
         target = {"rm": ["--yes"], "get": ["out"]}.get(command, [f"{root}/to/"])
         done = fasts3(command, f"{root}/report[1].csv", *target)
         assert done.exit_code == 1
-        assert f"{root}/report[1].csv is the key of an object, and a pattern that does not match it" in done.stderr
+        assert f"does not match the object {root}/report[1].csv. To select" in " ".join(done.stderr.split())
         assert stored.blobs() == keys
         assert files(here) == {}
     assert fasts3("mv", "--raw", f"{root}/report[1].csv", f"{root}/to/").exit_code == 0
     assert fasts3("mv", f"{root}/report[1].csv", f"{root}/to/").exit_code == 0
     assert stored.blobs() == {"to/report[1].csv": b"22", "to/report1.csv": b"1"}
+
+
+def test_a_prefix_with_the_brackets_of_a_pattern(fasts3, root, stored):
+    keys = {"data1/x": b"1", "data[1]/x": b"22"}
+    stored.put_all(keys)
+    done = fasts3("mv", f"{root}/data[1]/*", f"{root}/to/")
+    assert (done.exit_code, stored.blobs()) == (1, keys)
+    assert "write each [ as [[]" in " ".join(done.stderr.split())
+    assert fasts3("mv", f"{root}/data[[]1]/*", f"{root}/to/").exit_code == 0
+    assert stored.blobs() == {"data1/x": b"1", "to/data[1]/x": b"22"}
 
 
 @pytest.fixture

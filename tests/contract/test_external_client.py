@@ -57,6 +57,8 @@ def test_attributes_that_extensions_of_metaflow_read(external, root, stored, tmp
         external._s3_client.client.head_object(Bucket=bucket, Key=key)
     external._s3_client.reset_client()
     assert stored.list() == set()
+    external._s3root = "another"  # as subclasses and tests do
+    assert external._s3root == "another"
 
 
 def test_errors_are_the_same(external):

@@ -1,7 +1,7 @@
 """The datastore through Metaflow's own layers: its requests, and that each class reads the other's data."""
 
 import os
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 
 import pytest
@@ -102,6 +102,29 @@ def test_a_file_may_be_closed_before_the_next(make, tmp_path):
     storage = make()
     storage.save_bytes(from_files(), overwrite=True)
     assert [data for _, data, _ in loaded(storage, ["a", "b"])] == [b"a", b"b"]
+
+
+class Unread:
+    """A file that must not be read, such as one of a package that would be downloaded first."""
+
+    def __getattr__(self, name):
+        raise AssertionError(f"{name} was read")
+
+
+def test_a_file_is_not_read_if_its_object_exists(make, proxy):
+    storage = make()
+    storage.save_bytes([("key", BytesIO(b"first"))])
+    for given in ([("key", Unread())], iter([("key", (Unread(), {"a": 1}))])):
+        storage.save_bytes(given, overwrite=False)
+    assert loaded(storage, ["key"]) == [("key", b"first", None)]
+    assert len(requested(proxy, "PutObject")) == 1
+
+
+def test_files_of_a_list_are_stored_in_parallel(make, together):
+    storage, files = make(), [(path, BufferedReader(value)) for path, value in pairs(8)]
+    together("PutObject", len(files))
+    storage.save_bytes(files, overwrite=True)
+    assert [data for _, data, _ in loaded(storage, dict(files))] == [b"%d" % n for n in range(8)]
 
 
 @pytest.mark.parametrize(("writer", "reader"), [(False, False), (False, True), (True, False)])

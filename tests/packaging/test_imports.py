@@ -1,5 +1,6 @@
 """`metaflow.datatools.s3` has all names, and each is the same object as in the other modules."""
 
+import copy
 import pickle
 import subprocess
 import sys
@@ -106,6 +107,23 @@ def test_artifacts_are_read_without_this_package():
         "('key', 1, 2) ('key', 'value', None, None, None, None)",
         "False",
     ]
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_pickles_keep_classes_and_attributes(protocol):
+    bare = typed.S3Object._bare("s3://bucket", "s3://bucket/key", 7)
+    found = typed.S3Downloads([bare], [], ["path"])
+
+    class Own(typed.S3Object):
+        pass
+
+    for again in (pickle.loads(pickle.dumps(found, protocol)), copy.copy(found), copy.deepcopy(found)):
+        assert (type(again), again.deleted) == (typed.S3Downloads, ["path"])
+        assert again[0].__dict__ == bare.__dict__  # no attribute more: a listing may have millions of objects
+    assert type(copy.copy(Own("s3://bucket", "s3://bucket/key"))) is Own
+    for one in (typed.S3GetObject("k", version_id="v"), typed.S3PutObject("k", "v", if_match="e"), typed.RangeInfo(1)):
+        again = pickle.loads(pickle.dumps(one, protocol))
+        assert (type(again), again) == (type(one), one)
 
 
 @pytest.mark.parametrize("module", [PLACE, METAFLOWS])

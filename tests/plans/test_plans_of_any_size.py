@@ -1,4 +1,4 @@
-"""Downloads and uploads of 0 bytes to 5 TiB, with outcomes in any order and with restarts.
+"""Downloads and uploads of 0 bytes to 48.8 TiB, with outcomes in any order and with restarts.
 
 Either every byte is present once, from one version of its object, or the plan has failed.
 """

@@ -115,8 +115,14 @@ def test_the_second_read_at_the_beginning_is_sequential():
     assert total(read(reads, BUFFER, 4 * BUFFER)) > MIB
 
 
-def test_a_large_read_at_the_beginning_is_sequential():
-    assert total(read(window(), 0, MIB)) == (1 + GROWTH_FROM_START) * MIB
+def test_a_read_of_several_buffers_at_the_beginning_is_sequential():
+    assert total(read(window(), 0, LEAST_PIECE)) == (1 + GROWTH_FROM_START) * LEAST_PIECE
+
+
+def test_a_very_large_read_at_the_beginning_requests_nothing_ahead():
+    reads = window()
+    assert total(read(reads, 0, 4 * MIB)) == 4 * MIB + BUFFER
+    assert total(read(reads, 4 * MIB, 4 * MIB)) > 20 * MIB
 
 
 def test_reads_from_the_beginning_are_read_ahead_more():

@@ -20,6 +20,7 @@ from metaflow_extensions.fasts3.api.errors import (
 )
 from metaflow_extensions.fasts3.api.extra_args import NOTHING, combined
 from metaflow_extensions.fasts3.api.location import as_text
+from metaflow_extensions.fasts3.api.pickles import PickledClass
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 
@@ -37,8 +38,6 @@ USER_ATTRIBUTES = "metaflow-user-attributes"
 _ETAG = re.compile(r'("?)([!#-~]+)\1')  # RFC 9110 section 8.8.3, with or without its quotes, of visible ASCII
 _VERSION = re.compile(r"[!-~]{1,1024}")  # "S3 version ids are ... at most 1,024 bytes long", of visible ASCII
 
-OF_METAFLOW = "metaflow.plugins.datatools.s3.s3"
-"""The module that classes of Metaflow's API name as theirs: so their pickles are read without this package."""
 MOST_OF_VALUE = 100  # bytes or characters of a value in messages
 
 
@@ -78,9 +77,9 @@ class S3GetObject(_S3GetObject):
     ) -> "S3GetObject":
         return super().__new__(cls, key, offset, length, version_id)
 
-    def __getnewargs__(self) -> "tuple[Any, ...]":
+    def __reduce__(self) -> "tuple[Any, ...]":
         # Without the fields that Metaflow's own class lacks, if they are not used.
-        return self[:3] if self.version_id is None else tuple(self)
+        return PickledClass(S3GetObject), self[:3] if self.version_id is None else tuple(self)
 
 
 class _S3PutObject(NamedTuple):
@@ -136,8 +135,9 @@ class S3PutObject(_S3PutObject):
             encryption, metadata = None, encryption
         return super().__new__(cls, key, value, path, content_type, encryption, metadata, if_match, extra_args)
 
-    def __getnewargs__(self) -> "tuple[Any, ...]":
-        return self[:6] if (self.if_match, self.extra_args) == (None, None) else tuple(self)
+    def __reduce__(self) -> "tuple[Any, ...]":
+        is_of_metaflow = self.if_match is None and self.extra_args is None
+        return PickledClass(S3PutObject), self[:6] if is_of_metaflow else tuple(self)
 
     def __repr__(self) -> str:
         # A value may have gigabytes, and its repr is up to four times longer.
@@ -165,9 +165,8 @@ class RangeInfo(NamedTuple):
     request_offset: int = 0
     request_length: int = -1
 
-
-for _class in (S3GetObject, S3PutObject, RangeInfo):
-    _class.__module__ = OF_METAFLOW
+    def __reduce__(self) -> "tuple[Any, ...]":
+        return PickledClass(RangeInfo), tuple(self)
 
 
 def several(requests: Any) -> list[Any]:

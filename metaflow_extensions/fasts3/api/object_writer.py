@@ -250,15 +250,14 @@ class TextWriter(io.TextIOWrapper):
     """A text file on an `ObjectWriter`, with its rules."""
 
     def close(self) -> None:
-        try:
-            if not self.closed:
+        if not self.closed:
+            try:
                 self.flush()
-        except BaseException:
-            # TextIOWrapper's own `close` would forget the text that was not written, and store the object without it.
-            self._writer().break_off("close failed")
-            raise
-        finally:
-            super().close()
+            except BaseException:
+                # TextIOWrapper's own `close` would forget the text that was not written, and store the object.
+                self._writer().abort()
+                raise
+        super().close()
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if kind is not None:

@@ -35,7 +35,7 @@ _FORMAT = 1
 _RECORD = "record"
 _DATA = re.compile(r"data-[0-9a-f]{16}(?:\.[0-9])?\Z")  # a restarted download has a number at the end
 _ROW = re.compile(rb"\[[0-9]{1,16}, [1-9][0-9]{0,15}, [0-9]{1,10}\]\Z")  # a line that was cut short is ignored
-_MOST_RECORD = 128 * 2**20  # bytes; 5 TiB in pieces of 5 MiB take a third of it
+_MOST_RECORD = 512 * 2**20  # bytes; the largest object in pieces of 5 MiB
 _STEP = 2**20  # bytes that are read at a time
 
 

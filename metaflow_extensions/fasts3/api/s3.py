@@ -2,7 +2,6 @@
 
 import weakref
 from functools import partial
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional, TypeVar, Union
 
 import metaflow.metaflow_config as configuration
@@ -30,7 +29,7 @@ from metaflow_extensions.fasts3.api.recursive_copies import RecursiveCopyMethods
 from metaflow_extensions.fasts3.api.temporary_directory import TemporaryDirectory, roots
 from metaflow_extensions.fasts3.api.uploads import UploadMethods
 from metaflow_extensions.fasts3.api.versions import VersionMethods
-from metaflow_extensions.fasts3.boto.clients import S3Client, transfer_client_of
+from metaflow_extensions.fasts3.boto.clients import S3Client, metaflows_client, transfer_client_of
 from metaflow_extensions.fasts3.boto.redaction import secrets_in
 from metaflow_extensions.fasts3.boto.settings import Chosen, Settings
 from metaflow_extensions.fasts3.workers import worker_pool
@@ -50,6 +49,16 @@ class _Choices(NamedTuple):
     limits: Chosen
     progress: Setting
     tmproots: tuple[str, ...]
+
+
+class _Readable:
+    """An attribute that is computed when it is read; unlike a property, subclasses and tests can assign to it."""
+
+    def __init__(self, read: Callable[["S3"], Any]) -> None:
+        self._read = read
+
+    def __get__(self, client: Optional["S3"], owner: object = None) -> Any:
+        return self if client is None else self._read(client)
 
 
 _ASSEMBLED = {"_executor", "_tempdir", "_prefetches", "_files"}  # by `S3._assemble`
@@ -259,21 +268,9 @@ class S3(
         return f"<S3 {shown(location.root, MOST_URL) if location and location.root else 'with full s3:// URLs'}>"
 
     # Attributes of Metaflow's own class that are private, and that extensions and users read nevertheless.
-
-    @property
-    def _s3root(self) -> Optional[str]:
-        return self._location.root
-
-    @property
-    def _tmpdir(self) -> str:
-        return self._tempdir.path()
-
-    @property
-    def _s3_client(self) -> Any:
-        if isinstance(self._client, S3Client):
-            return self._client
-        client = getattr(self._client, "client", self._client)
-        return SimpleNamespace(client=client, error=S3Client().error, reset_client=lambda: None)
+    _s3root: Any = _Readable(lambda self: self._location.root)
+    _tmpdir: Any = _Readable(lambda self: self._tempdir.path())
+    _s3_client: Any = _Readable(lambda self: metaflows_client(self._client))
 
     def close(self) -> None:
         """

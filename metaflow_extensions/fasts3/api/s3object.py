@@ -2,19 +2,18 @@
 
 import json
 import os
-from typing import Any, Optional
+from typing import Any, Optional, SupportsIndex
 
-from metaflow_extensions.fasts3.api.arguments import OF_METAFLOW, USER_ATTRIBUTES, RangeInfo
+from metaflow_extensions.fasts3.api.arguments import USER_ATTRIBUTES, RangeInfo
 from metaflow_extensions.fasts3.api.errors import MOST_URL, shown
 from metaflow_extensions.fasts3.api.local_copy import LocalCopy
+from metaflow_extensions.fasts3.api.pickles import PickledClass
 from metaflow_extensions.fasts3.plans.unchanged import FILE
 from metaflow_extensions.fasts3.wire.conditions import MARK, in_quotes
 from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ObjectVersion
 
-_OF_METAFLOW = (
-    *("_url", "_path", "_size", "_prefix", "_content_type"),
-    *("_metadata", "_range_info", "_last_modified", "_encryption"),
-)
+_OF_METAFLOW = ("_path", "_size", "_content_type", "_metadata", "_range_info", "_last_modified", "_encryption")
+_NONE = object()  # no attribute of the class
 
 
 class S3Object(LocalCopy):
@@ -24,7 +23,6 @@ class S3Object(LocalCopy):
     Do not instantiate `S3Object`; methods of the `S3` client return it.
     """
 
-    __module__ = OF_METAFLOW
     # Class attributes, so that only objects with other values store them: a listing may have millions of objects.
     _is_directory = False
     _content_type: Optional[str] = None
@@ -115,10 +113,19 @@ class S3Object(LocalCopy):
             entry._is_delete_marker = True
         return entry
 
-    def __getstate__(self) -> dict[str, Any]:
-        # All that Metaflow's own class has, also if it is that of the class: its pickles can be read by either class.
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        if type(self) is not S3Object:
+            return super().__reduce_ex__(protocol)
+        # Metaflow's own class, which may read it, has all attributes in the object.
         attributes = {name: getattr(self, name) for name in _OF_METAFLOW}
-        return {**attributes, "_key": self.key, **super().__getstate__()}
+        state = {**attributes, "_key": self.key, **self.__getstate__()}
+        return PickledClass(S3Object), (self._prefix, self._url, None), state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        own = type(self)
+        self.__dict__ = {
+            name: value for name, value in state.items() if name != "_key" and value is not getattr(own, name, _NONE)
+        }
 
     @property
     def exists(self) -> bool:

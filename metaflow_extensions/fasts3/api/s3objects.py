@@ -1,9 +1,9 @@
 """The results of calls: class S3Objects, and the functions that create its objects."""
 
-from importlib import import_module
 from typing import Any, Callable, Optional, SupportsIndex, TypeVar, Union, overload
 
-from metaflow_extensions.fasts3.api.arguments import OF_METAFLOW, RangeInfo
+from metaflow_extensions.fasts3.api.arguments import RangeInfo
+from metaflow_extensions.fasts3.api.pickles import PickledClass
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.plans.download import Downloaded
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
@@ -50,31 +50,16 @@ class S3Objects(list[S3Object]):
     def copy(self) -> "S3Objects":
         return S3Objects(self)
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> "tuple[Any, ...]":
-        return _Class(), (list(self),)
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        if type(self) is not S3Objects:
+            return super().__reduce_ex__(protocol)
+        return PickledClass(S3Objects, otherwise=list), (list(self),)
 
     def _repr_html_(self) -> str:
         """The first objects, as a table for a notebook."""
         from metaflow_extensions.fasts3.api import html_tables  # a flow does not need it
 
         return html_tables.of_list(self)
-
-
-class _Class:
-    """The class `S3Objects` in pickles. Metaflow's own module has none, so without this package it is `list`."""
-
-    def __call__(self, objects: list[S3Object]) -> S3Objects:
-        return S3Objects(objects)
-
-    def __reduce__(self) -> "tuple[Any, ...]":
-        return getattr, (_Module(), S3Objects.__name__, list)
-
-
-class _Module:
-    """Metaflow's module in pickles."""
-
-    def __reduce__(self) -> "tuple[Any, ...]":
-        return import_module, (OF_METAFLOW,)
 
 
 def s3object_of(

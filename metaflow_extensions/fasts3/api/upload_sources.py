@@ -53,7 +53,8 @@ def value_source(key: Any, value: Any, rewind: bool) -> Source:
     if isinstance(value, Spooled):
         return Source(value.size, read=value.read)
     if hasattr(value, "read"):
-        return _file_source(key, value, rewind) if _is_seekable(key, value) else _stream_source(key, value, rewind)
+        end = _end_of(value) if _is_seekable(key, value) else None
+        return _stream_source(key, value, rewind) if end is None else _file_source(key, value, rewind, end)
     raise MetaflowS3InvalidObject(
         f"Object corresponding to the key '{_named(key)}' is not a string or a bytes object, but "
         f"{type(value).__name__}. {_remedy(value)}"
@@ -144,10 +145,9 @@ def _is_cut_short(file: Any) -> bool:
     return bool(getattr(file, "length_remaining", 0))  # of urllib3 before version 2, also below requests
 
 
-def _file_source(key: Any, file: Any, rewind: bool) -> Source:
+def _file_source(key: Any, file: Any, rewind: bool, end: int) -> Source:
     start = 0 if rewind else file.tell()
-    file.seek(0, os.SEEK_END)
-    size = file.tell() - start  # SpooledTemporaryFile.seek() gives None before Python 3.11
+    size = end - start
     if start and size <= 0:
         raise MetaflowS3InvalidObject(
             f"The file for the key '{_named(key)}' is at its end: nothing of it would be stored. Call seek(0) first."
@@ -174,7 +174,10 @@ def _is_seekable(key: Any, file: Any) -> bool:
     """Whether a file can seek to its end in no time; raises MetaflowS3InvalidObject if it is not readable as bytes."""
 
     def able(name: str) -> bool:  # SpooledTemporaryFile has neither method before Python 3.11
-        return bool(getattr(file, name, lambda: True)())
+        try:
+            return bool(getattr(file, name, lambda: True)())
+        except AttributeError:  # a member of a tar file that is a stream
+            return False
 
     try:
         # HTTP responses that were closed, or read to their end, are readable nevertheless, and return no bytes.
@@ -187,22 +190,29 @@ def _is_seekable(key: Any, file: Any) -> bool:
     elif isinstance(nothing, str):
         problem, remedy = "a text file", "Open the file in mode 'rb'."
     else:
-        return hasattr(file, "seek") and able("seekable") and not _is_decompressed(file) and _has_size(file)
+        return hasattr(file, "seek") and able("seekable") and not _is_decompressed(file)
     raise MetaflowS3InvalidObject(f"Object corresponding to the key '{_named(key)}' is {problem}. {remedy}")
 
 
-def _has_size(file: Any) -> bool:
-    """Whether the size of a file is known: that of a connection is not, and files in /proc seem to be empty."""
+def _end_of(file: Any) -> Optional[int]:
+    """The position of a file's end; None if it is not known: of a connection, or in /proc, where files seem empty.
+
+    Raises what seeking back raises.
+    """
     try:
         position = file.tell()
-        if position is None:
-            return False
-        file.seek(0, os.SEEK_END)
-        has_size = file.tell() > 0 or not file.read(1)
-        file.seek(position)
-        return has_size
     except (OSError, ValueError, AttributeError):
-        return False
+        return None
+    if position is None:
+        return None
+    end: Optional[int] = None
+    with contextlib.suppress(OSError, ValueError):
+        file.seek(0, os.SEEK_END)
+        end = file.tell()  # SpooledTemporaryFile.seek() gives None before Python 3.11
+        if not end and file.read(1):
+            end = None
+    file.seek(position)
+    return end
 
 
 def _version_of(file: Any) -> Optional[Version]:
@@ -251,8 +261,9 @@ def path_source(key: Any, path: Any) -> tuple[str, Version]:
 
 def _check_empty(key: Any, path: Any, absolute: str) -> None:
     """Raise MetaflowS3InvalidObject for a file that has bytes although its size is 0, such as those of /proc."""
-    with open(absolute, "rb", buffering=0) as file:
-        if file.read(1):
+    # Some wait for their bytes.
+    with open(absolute, "rb", buffering=0, opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
+        if file.read(1) != b"":
             raise MetaflowS3InvalidObject(
                 f"'{_named(path)}', for the key '{_named(key)}', has bytes although its size is 0. "
                 "Open it in mode 'rb', and store it with put."

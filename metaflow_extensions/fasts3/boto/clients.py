@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 import metaflow.metaflow_config as configuration
@@ -40,6 +41,13 @@ class ClientParameters(NamedTuple):
     client_params: Optional[dict[str, Any]] = None
     anonymous: bool = False
     requester_pays: bool = False
+
+
+def metaflows_client(client: Any) -> Any:
+    """A client of any kind in the form of `S3Client`."""
+    if isinstance(client, S3Client):
+        return client
+    return SimpleNamespace(client=getattr(client, "client", client), error=S3Client().error, reset_client=lambda: None)
 
 
 class S3Client:

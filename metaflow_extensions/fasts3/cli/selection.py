@@ -89,21 +89,6 @@ class Selection(NamedTuple):
         """Whether a listed key is selected."""
         return self.pattern is None or self.pattern.match(key) is not None
 
-    def checked(self, one: S3Object) -> S3Object:
-        """Return a listed object.
-
-        Raises
-        ------
-        click.ClickException
-            Its key is the text of the pattern, which does not match it: either may be meant.
-        """
-        if self.pattern and one.url == self.url and not self.matches(self.base + self.text):
-            raise click.ClickException(
-                f"{shown(self.url, MOST_URL)} is the key of an object, and a pattern that does not match it. For the "
-                "object, add --raw; for those that match, give another pattern."
-            )
-        return one
-
     def selects(self, url: str) -> bool:
         """Whether an object with this URL is selected, of those below the prefix."""
         start = f"{SCHEME}{self.bucket}/"
@@ -163,12 +148,27 @@ def _objects(s3: S3, selection: Selection, recursive: bool) -> "Iterator[S3Objec
         pattern = escape(selection.key[len(folder) :]) + "*"
     else:
         pattern = (selection.base + selection.text)[len(folder) :]
-    wanted = [pattern, escape(pattern)]  # also the object whose key is the pattern: it may be meant
-    found = map(selection.checked, s3.iter_list([url_of(selection.bucket, folder)], recursive, wanted, exclude))
+        _refuse_brackets_in_keys(s3, selection, pattern)
+    found = s3.iter_list([url_of(selection.bucket, folder)], recursive, pattern, exclude)
     if include is None:
         return found
     patterns = PathPatterns(include, None)
     return (one for one in found if _is_selected(patterns, one))
+
+
+def _refuse_brackets_in_keys(s3: S3, selection: Selection, pattern: str) -> None:
+    """Raise click.ClickException if an object has the brackets of a pattern in its key, because it may be meant."""
+    if "[" not in pattern:
+        return
+    literal = pattern.replace("[", "[[]")
+    start = len(url_of(selection.bucket, ""))
+    for one in s3.iter_list([url_of(selection.bucket, selection.folder)], include=literal):
+        if not selection.matches(one.url[start:]):
+            remedy = "write each [ as [[]" if any(wildcard in pattern for wildcard in "*?") else "add --raw"
+            raise click.ClickException(
+                f"{shown(selection.url, MOST_URL)} is a pattern that does not match the object "
+                f"{shown(one.url, MOST_URL)}. To select this object, {remedy}; otherwise, give another pattern."
+            )
 
 
 def _is_selected(patterns: PathPatterns, one: S3Object) -> bool:

@@ -15,6 +15,7 @@ ADDRESS = re.compile(r"(?:.*/)?data/([0-9a-f]{2})/\1[0-9a-f]{38}")
 
 LARGEST = 256 * 2**10  # bytes of the largest object in the cache
 HELD = 16 * 2**20  # bytes of all objects in the cache
+OVERHEAD = 500  # bytes of memory for the URL and the entry of an object
 TRUSTED = 60.0  # seconds for which an object counts as existing after it was seen; a cleanup may delete it
 MOST_SEEN = 10_000  # objects
 
@@ -54,10 +55,10 @@ class Blobs:
         with _lock:
             known = self._blobs.pop(url, None)
             self._blobs[url] = blob
-            self._size += len(blob.data) - (len(known.data) if known else 0)
+            self._size += _memory_of(blob) - (_memory_of(known) if known else 0)
             while self._size > HELD:
                 oldest = next(iter(self._blobs))
-                self._size -= len(self._blobs.pop(oldest).data)
+                self._size -= _memory_of(self._blobs.pop(oldest))
 
     def note(self, url: str) -> None:
         """Record that an object exists now."""
@@ -71,6 +72,10 @@ class Blobs:
         """Whether an object was seen within the last `TRUSTED` seconds."""
         with _lock:
             return time.monotonic() - self._seen.get(url, float("-inf")) < TRUSTED
+
+
+def _memory_of(blob: Blob) -> int:
+    return len(blob.data) + OVERHEAD
 
 
 _lock = threading.Lock()

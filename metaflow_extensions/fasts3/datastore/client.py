@@ -76,9 +76,11 @@ class DatastoreClient(S3):
 
     def close(self) -> None:
         """Close and remove all files."""
-        super().close()
-        while self._descriptors:
-            os.close(self._descriptors.pop())
+        try:
+            super().close()
+        finally:
+            while self._descriptors:
+                os.close(self._descriptors.pop())
 
 
 def _place(number: int, one: Place) -> Place:
@@ -93,6 +95,7 @@ def _without_a_name(data: bytes) -> Optional[int]:
     if descriptor is None:
         return None
     try:
+        os.close(os.dup(descriptor))  # is there another one, to open it?
         if os.write(descriptor, data) == len(data) and os.path.exists(OWN_FILES.format(descriptor)):
             return descriptor
     except OSError:

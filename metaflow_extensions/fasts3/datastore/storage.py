@@ -20,6 +20,7 @@ from metaflow_extensions.fasts3.datastore.client import DatastoreClient, Loaded,
 
 BATCH = 32 * 2**20  # bytes of values to collect before an upload
 BATCH_VALUES = 1000
+BATCH_FILES = 16  # of a list, which keeps them open; Metaflow's files of packages download them into memory
 # Seconds of processor time. Compressing a value that is created and hashed in less time is faster than a request.
 QUICK = 0.004
 DONE = "DONE.lock"  # the object that marks an attempt as complete
@@ -76,17 +77,19 @@ class S3Storage(s3_storage.S3Storage):  # type: ignore[misc]  # metaflow has no 
         outer, storing = self._thread.storing, _Storing()
         self._thread.storing = storing
         try:
+            # An iterator may close a file when the next value is requested.
+            most_files = BATCH_FILES if isinstance(path_and_bytes_iter, (list, tuple)) else 1
             batch: list[Value] = []
-            size = 0
+            size = files = 0
             for path, given in path_and_bytes_iter:
                 value = Value(path, *(given if isinstance(given, tuple) else (given, None)))
                 batch.append(value)
                 in_memory = isinstance(value.content, BytesIO)
                 size += value.content.getbuffer().nbytes if in_memory else 0
-                # The iterable may close a file when the next value is requested.
-                if size >= BATCH or len(batch) >= BATCH_VALUES or not in_memory:
+                files += not in_memory
+                if size >= BATCH or len(batch) >= BATCH_VALUES or files >= most_files:
                     self._store(batch, storing, overwrite)
-                    batch, size = [], 0
+                    batch, size, files = [], 0, 0
                 storing.since = time.thread_time()
             self._store(batch, storing, overwrite)
         finally:
@@ -131,7 +134,12 @@ class S3Storage(s3_storage.S3Storage):  # type: ignore[misc]  # metaflow has no 
     def _store(self, batch: list[Value], storing: _Storing, overwrite: bool) -> None:
         if not batch:
             return
-        unchecked = [value.path for value in batch if value.path in storing.unchecked]
+        # A file is not read if its object exists: those of packages are downloaded when they are read.
+        unchecked = [
+            value.path
+            for value in batch
+            if value.path in storing.unchecked or not (overwrite or isinstance(value.content, BytesIO))
+        ]
         there = {path for path, exists in zip(unchecked, self._check(unchecked)) if exists}
         values = [value for value in batch if value.path not in there]
         with self._client() as client:

@@ -1,6 +1,7 @@
 """Splits large objects: ranges of a download, parts of an upload. Pure arithmetic.
 
-Limits from https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html.
+Limits from https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html, and the size of an object from
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingObjects.html (before December 2025, it was 5 TiB).
 """
 
 from collections.abc import Iterator
@@ -9,8 +10,8 @@ from typing import NamedTuple
 PART_SIZE = 8 * 2**20  # bytes; large enough to make a request's overhead negligible, small enough for parallelism
 CARRIED = 4 * PART_SIZE  # maximum bytes of a part in memory, which may be sent to a worker through a pipe
 MAX_PARTS = 10_000  # per multipart upload
-MAX_OBJECT = 5 * 2**40  # bytes: 5 TiB
 LEAST_PART, MOST_PART = 5 * 2**20, 5 * 2**30  # bytes; the last part may be smaller. A PUT has the same maximum
+MAX_OBJECT = MAX_PARTS * MOST_PART  # bytes: 48.8 TiB
 
 
 class Piece(NamedTuple):

@@ -2,9 +2,9 @@
 
 A read requests what it needs. The third read in a row that begins where the one before ended is the first for which
 more is requested: as many bytes ahead as twice those read so far, up to a limit. From the beginning of the object, it
-is four times as many, as soon as the reads are longer than a buffer: such a reader usually reads everything. A jump
-ends that, so random reads request nothing in vain. Some pieces that were read stay, because many formats read their
-directory again and again.
+is four times as many, as soon as the reads are longer than a buffer: such a reader usually reads everything. Only a
+first read of more than a piece may be all that it needs. A jump ends that, so random reads request nothing in vain.
+Some pieces that were read stay, because many formats read their directory again and again.
 
 Pieces that are read ahead end at multiples of their usual size, a power of two. Servers store objects in blocks or
 parts of such sizes, and a range that crosses a boundary costs more: SeaweedFS needs a quarter more processor time.
@@ -164,7 +164,8 @@ class ReadWindow:
         """Return the bytes to have behind those that the current read needs."""
         length = self._needed - self._row_began
         if self._row_began == 0:
-            return GROWTH_FROM_START * length if length > BUFFER else 0
+            is_row = length > BUFFER and (self._in_a_row > 1 or length <= LEAST_PIECE)
+            return GROWTH_FROM_START * length if is_row else 0
         return max(BUFFER, GROWTH * length) if self._in_a_row >= IN_A_ROW else 0
 
     def _horizon(self, position: int) -> int:

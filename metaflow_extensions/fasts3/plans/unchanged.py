@@ -139,7 +139,7 @@ def etag_of_file(path: str, check: Callable[[], object] = _never, size: int = _R
     digest = hashlib.md5(usedforsecurity=False)
     try:
         # A file object would take as long as all the rest, for a small file.
-        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe may have replaced the file
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             most = min(size + 1, _READ)
             while data := os.read(file, most):

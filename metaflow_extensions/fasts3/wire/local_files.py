@@ -154,7 +154,7 @@ def open_to_read(
         during the block.
     """
     try:
-        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe may have replaced the file
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError as error:
         raise TransferError(Failure(Code.NO_FILE, str(error))) from error
     except OSError as error:
