@@ -29,6 +29,7 @@ def _forget_this_machine() -> str:
             del os.environ[name]
     # Tests start thousands of processes, and each would compile all that it imports.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ.pop("PYTHONUNBUFFERED", None)  # it hides errors of flushing stdout at the end
     sys.dont_write_bytecode = False
     # The workers of pytest-xdist are killed at the end, so they use the directory of their parent.
     home = os.environ.get("FASTS3_TEST_HOME") or tempfile.mkdtemp(prefix="fasts3-test-home-")

@@ -37,17 +37,30 @@ def with_exit_status(function: "Callable[..., None]") -> "Callable[..., None]":
         except MetaflowException as error:
             raise click.ClickException(in_commands(str(error))) from error
         except OSError as error:
-            raise click.ClickException(sentence_of(error)) from error
+            raise exception_of(error) from error
 
     return run
 
 
 def exit_without_reader() -> NoReturn:
     """End the program after the reader of stdout has ended, without a message."""
-    # Python flushes stdout at its end, and would report the broken pipe once more.
+    _discard_stdout()
+    sys.exit(BROKEN_PIPE)
+
+
+def _discard_stdout() -> None:
+    # Python flushes stdout at its end; it would report the error once more, and exit with 120.
     with open(os.devnull, "wb") as devnull:
         os.dup2(devnull.fileno(), 1)
-    sys.exit(BROKEN_PIPE)
+
+
+def exception_of(error: OSError) -> click.ClickException:
+    """The exception for an error of the file system, after which nothing is written to a stdout that does not work."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_stdout()
+    return click.ClickException(sentence_of(error))
 
 
 def sentence_of(error: OSError) -> str:

@@ -73,11 +73,11 @@ def _sentences() -> "Iterator[None]":
     try:
         yield
     except OSError as error:
-        from metaflow_extensions.fasts3.cli.exit_status import exit_without_reader, sentence_of
+        from metaflow_extensions.fasts3.cli.exit_status import exception_of, exit_without_reader
 
         if isinstance(error, BrokenPipeError):
             exit_without_reader()
-        raise click.ClickException(sentence_of(error)) from error
+        raise exception_of(error) from error
 
 
 def _without_payer(args: "list[str]") -> "list[str]":
