@@ -120,7 +120,12 @@ def test_pickles_keep_classes_and_attributes(protocol):
     for again in (pickle.loads(pickle.dumps(found, protocol)), copy.copy(found), copy.deepcopy(found)):
         assert (type(again), again.deleted) == (typed.S3Downloads, ["path"])
         assert again[0].__dict__ == bare.__dict__  # no attribute more: a listing may have millions of objects
+
+    class OwnGet(typed.S3GetObject):
+        pass
+
     assert type(copy.copy(Own("s3://bucket", "s3://bucket/key"))) is Own
+    assert type(copy.copy(OwnGet("k"))) is OwnGet
     for one in (typed.S3GetObject("k", version_id="v"), typed.S3PutObject("k", "v", if_match="e"), typed.RangeInfo(1)):
         again = pickle.loads(pickle.dumps(one, protocol))
         assert (type(again), again) == (type(one), one)

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterable
 from io import BufferedIOBase, RawIOBase
-from typing import IO, Any, NamedTuple, Optional, Protocol, Union
+from typing import IO, Any, NamedTuple, Optional, Protocol, SupportsIndex, Union
 
 from metaflow_extensions.fasts3.api.errors import (
     MOST_URL,
@@ -20,7 +20,7 @@ from metaflow_extensions.fasts3.api.errors import (
 )
 from metaflow_extensions.fasts3.api.extra_args import NOTHING, combined
 from metaflow_extensions.fasts3.api.location import as_text
-from metaflow_extensions.fasts3.api.pickles import PickledClass
+from metaflow_extensions.fasts3.api.pickles import reduced
 from metaflow_extensions.fasts3.wire.conditions import ABSENT
 from metaflow_extensions.fasts3.wire.transfers import PutHeaders
 
@@ -77,9 +77,9 @@ class S3GetObject(_S3GetObject):
     ) -> "S3GetObject":
         return super().__new__(cls, key, offset, length, version_id)
 
-    def __reduce__(self) -> "tuple[Any, ...]":
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         # Without the fields that Metaflow's own class lacks, if they are not used.
-        return PickledClass(S3GetObject), self[:3] if self.version_id is None else tuple(self)
+        return reduced(self, protocol, S3GetObject, self[:3] if self.version_id is None else tuple(self))
 
 
 class _S3PutObject(NamedTuple):
@@ -135,9 +135,9 @@ class S3PutObject(_S3PutObject):
             encryption, metadata = None, encryption
         return super().__new__(cls, key, value, path, content_type, encryption, metadata, if_match, extra_args)
 
-    def __reduce__(self) -> "tuple[Any, ...]":
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         is_of_metaflow = self.if_match is None and self.extra_args is None
-        return PickledClass(S3PutObject), self[:6] if is_of_metaflow else tuple(self)
+        return reduced(self, protocol, S3PutObject, self[:6] if is_of_metaflow else tuple(self))
 
     def __repr__(self) -> str:
         # A value may have gigabytes, and its repr is up to four times longer.
@@ -165,8 +165,8 @@ class RangeInfo(NamedTuple):
     request_offset: int = 0
     request_length: int = -1
 
-    def __reduce__(self) -> "tuple[Any, ...]":
-        return PickledClass(RangeInfo), tuple(self)
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        return reduced(self, protocol, RangeInfo, tuple(self))
 
 
 def several(requests: Any) -> list[Any]:

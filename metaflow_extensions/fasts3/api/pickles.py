@@ -1,10 +1,27 @@
 """Pickles of results and arguments, which are artifacts of flows: they can be read without this package."""
 
 from importlib import import_module
-from typing import Any, Optional
+from typing import Any, Optional, SupportsIndex
 
 METAFLOWS = "metaflow.plugins.datatools.s3.s3"
 """The module that this package replaces."""
+
+
+def reduced(
+    one: Any,
+    protocol: SupportsIndex,
+    own: type,
+    arguments: "tuple[Any, ...]",
+    state: Optional[dict[str, Any]] = None,
+    otherwise: Optional[type] = None,
+) -> Any:
+    """What `__reduce_ex__` returns for an object of the class `own`; one of a subclass is pickled as usual.
+
+    See `PickledClass` for `otherwise`.
+    """
+    if type(one) is not own:
+        return object.__reduce_ex__(one, protocol)
+    return PickledClass(own, otherwise), arguments, state
 
 
 class PickledClass:

@@ -7,7 +7,7 @@ from typing import Any, Optional, SupportsIndex
 from metaflow_extensions.fasts3.api.arguments import USER_ATTRIBUTES, RangeInfo
 from metaflow_extensions.fasts3.api.errors import MOST_URL, shown
 from metaflow_extensions.fasts3.api.local_copy import LocalCopy
-from metaflow_extensions.fasts3.api.pickles import PickledClass
+from metaflow_extensions.fasts3.api.pickles import reduced
 from metaflow_extensions.fasts3.plans.unchanged import FILE
 from metaflow_extensions.fasts3.wire.conditions import MARK, in_quotes
 from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ObjectVersion
@@ -114,12 +114,10 @@ class S3Object(LocalCopy):
         return entry
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        if type(self) is not S3Object:
-            return super().__reduce_ex__(protocol)
         # Metaflow's own class, which may read it, has all attributes in the object.
         attributes = {name: getattr(self, name) for name in _OF_METAFLOW}
         state = {**attributes, "_key": self.key, **self.__getstate__()}
-        return PickledClass(S3Object), (self._prefix, self._url, None), state
+        return reduced(self, protocol, S3Object, (self._prefix, self._url, None), state)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         own = type(self)

@@ -3,7 +3,7 @@
 from typing import Any, Callable, Optional, SupportsIndex, TypeVar, Union, overload
 
 from metaflow_extensions.fasts3.api.arguments import RangeInfo
-from metaflow_extensions.fasts3.api.pickles import PickledClass
+from metaflow_extensions.fasts3.api.pickles import reduced
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.plans.download import Downloaded
 from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
@@ -51,9 +51,7 @@ class S3Objects(list[S3Object]):
         return S3Objects(self)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        if type(self) is not S3Objects:
-            return super().__reduce_ex__(protocol)
-        return PickledClass(S3Objects, otherwise=list), (list(self),)
+        return reduced(self, protocol, S3Objects, (list(self),), otherwise=list)
 
     def _repr_html_(self) -> str:
         """The first objects, as a table for a notebook."""
