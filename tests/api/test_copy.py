@@ -12,7 +12,7 @@ from plans.carrying_out import carry_out
 from plans.copy_store import Store
 
 from metaflow_extensions.fasts3.api.executor import Executor
-from metaflow_extensions.fasts3.api.s3object import S3Object
+from metaflow_extensions.fasts3.api.s3objects import s3object_of_version
 from metaflow_extensions.fasts3.wire.failures import Code, Failure
 from metaflow_extensions.fasts3.wire.transfers import ObjectVersion
 
@@ -43,7 +43,7 @@ def s3(store, monkeypatch):
 def version(store, key, version_id):
     _, _, etag = store.objects["b", key]
     found = ObjectVersion(key, version_id, is_latest=True, size=1, etag=etag, modified=0.0)
-    return S3Object.version("s3://b/", f"s3://b/{key}", found)
+    return s3object_of_version("s3://b/", f"s3://b/{key}", found)
 
 
 def test_a_null_version_is_copied_before_it_is_replaced(s3, store):

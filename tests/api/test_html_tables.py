@@ -11,7 +11,7 @@ from metaflow_extensions.fasts3.api.arguments import USER_ATTRIBUTES, RangeInfo
 from metaflow_extensions.fasts3.api.errors import shown as shown_in_a_terminal
 from metaflow_extensions.fasts3.api.html_tables import readable
 from metaflow_extensions.fasts3.api.s3object import S3Object
-from metaflow_extensions.fasts3.api.s3objects import S3Objects
+from metaflow_extensions.fasts3.api.s3objects import S3Objects, s3object_of_directory
 
 ROOT = "s3://b/root"
 NOON = 1_700_000_000
@@ -90,7 +90,7 @@ def test_a_table_has_all_fields_of_an_object(tmp_path):
 def test_a_table_omits_unknown_fields():
     assert page(stored("a")).rows == [["url", f"{ROOT}/a"], ["size", "5 bytes"]]
     assert page(stored("a", None)).rows == [["url", f"{ROOT}/a"], ["size", "does not exist"]]
-    directory = S3Object.directory(ROOT, f"{ROOT}/d/")
+    directory = s3object_of_directory(ROOT, f"{ROOT}/d/")
     assert page(directory).rows == [["url", f"{ROOT}/d/"], ["size", "directory"]]
 
 
@@ -100,7 +100,7 @@ def test_a_range_has_the_size_of_the_object():
 
 
 def test_a_list_is_a_table_with_the_columns_that_something_is_known_of():
-    listed = S3Objects([stored("a"), stored("b", 2048), S3Object.directory(ROOT, f"{ROOT}/d/")])
+    listed = S3Objects([stored("a"), stored("b", 2048), s3object_of_directory(ROOT, f"{ROOT}/d/")])
     assert page(listed).rows == [
         ["key", "size"],
         ["a", "5 bytes"],
@@ -123,7 +123,7 @@ SUMS = {
     "1 missing": [stored("a", None)],
     "1 object, 5 bytes; 2 directories; 1 missing": [
         stored("a"),
-        *[S3Object.directory(ROOT, f"{ROOT}/d/")] * 2,
+        *[s3object_of_directory(ROOT, f"{ROOT}/d/")] * 2,
         stored("b", None),
     ],
 }

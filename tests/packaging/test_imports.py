@@ -8,6 +8,8 @@ import sys
 import pytest
 
 from metaflow_extensions.fasts3 import typed
+from metaflow_extensions.fasts3.api.s3objects import s3object_of_listed
+from metaflow_extensions.fasts3.wire.transfers import DetailedObject
 
 PLACE = "metaflow.datatools.s3"
 METAFLOWS = "metaflow.plugins.datatools.s3.s3"  # where Metaflow's own exceptions say that they are from
@@ -90,7 +92,7 @@ def test_artifacts_are_read_without_this_package():
         "s3://bucket/a", "s3://bucket/a/b", None, 3, "text/plain", {"metaflow-user-attributes": "{}"}
     )
     large = typed.S3Object(None, "s3://bucket/key", size=2, range_info=typed.RangeInfo(9, 1, 2), etag='"e"')
-    bare = typed.S3Object._bare("s3://bucket", "s3://bucket/key", 7)
+    bare = s3object_of_listed("s3://bucket", "s3://bucket/key", DetailedObject("key", 7, '"e"', 1.0, "STANDARD"))
     kept = [typed.S3Objects([found, large, bare]), typed.S3GetObject("key", 1, 2), typed.S3PutObject("key", "value")]
     printed = in_a_new_process(
         f"{WITHOUT}objects, asked, put = pickle.loads({pickle.dumps(kept)!r})\n"
@@ -111,7 +113,7 @@ def test_artifacts_are_read_without_this_package():
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_pickles_keep_classes_and_attributes(protocol):
-    bare = typed.S3Object._bare("s3://bucket", "s3://bucket/key", 7)
+    bare = s3object_of_listed("s3://bucket", "s3://bucket/key", DetailedObject("key", 7, '"e"', 1.0, "STANDARD"))
     found = typed.S3Downloads([bare], [], ["path"])
 
     class Own(typed.S3Object):

@@ -28,6 +28,7 @@ from metaflow_extensions.fasts3.api.mirrors import (
 )
 from metaflow_extensions.fasts3.api.path_patterns import PathPatterns, Patterns
 from metaflow_extensions.fasts3.api.s3object import S3Object
+from metaflow_extensions.fasts3.api.s3objects import s3object_in_file
 from metaflow_extensions.fasts3.api.s3transfers import S3Downloads, S3Transfers
 from metaflow_extensions.fasts3.plans.listings import Listing
 
@@ -132,7 +133,7 @@ class DirectoryMethods(ChangedFileMethods, DeleteMethods):
         result = S3Downloads()
         for (prefix, wanted), file in zip(found, files):
             if file is not None:
-                there = S3Object.in_file(prefix, wanted.url, file.path, file.size, file.etag, wanted.version_id)
+                there = s3object_in_file(prefix, wanted.url, file.path, file.size, file.etag, wanted.version_id)
                 result.append(there)
                 if not file.is_new:
                     result.unchanged.append(there)

@@ -11,7 +11,12 @@ from metaflow_extensions.fasts3.api.location import as_directory, split_object_u
 from metaflow_extensions.fasts3.api.path_patterns import PathPatterns, Patterns
 from metaflow_extensions.fasts3.api.placement import Place
 from metaflow_extensions.fasts3.api.s3object import S3Object
-from metaflow_extensions.fasts3.api.s3objects import S3Objects, s3object_of_info
+from metaflow_extensions.fasts3.api.s3objects import (
+    S3Objects,
+    s3object_of_directory,
+    s3object_of_info,
+    s3object_of_listed,
+)
 from metaflow_extensions.fasts3.plans.heads import Heads, Wanted
 from metaflow_extensions.fasts3.plans.listings import Listing
 from metaflow_extensions.fasts3.plans.split_listing import Entry
@@ -232,9 +237,9 @@ class ListMethods(Client):
             for one in cast("list[Any]", entries):  # the objects are `DetailedObject`s
                 if one.size is None:
                     if patterns.may_select_below(one.key[start:]):
-                        yield S3Object.directory(url, parent + one.key)
+                        yield s3object_of_directory(url, parent + one.key)
                 elif patterns.selects_all or patterns.select(one.key[start:]):
-                    yield S3Object.listed(url, parent + one.key, one)
+                    yield s3object_of_listed(url, parent + one.key, one)
 
     def _heads(self, keys: list[Any], place: Place, return_missing: bool) -> S3Objects:
         check_booleans(return_missing=return_missing)
@@ -261,4 +266,4 @@ def _found(prefix: str, bucket: str, entries: list[Entry]) -> Iterator[S3Object]
     while entries:
         key, size = entries.pop()
         url = f"s3://{bucket}/{key}"
-        yield S3Object.directory(prefix, url) if size is None else S3Object(prefix, url, size=size)
+        yield s3object_of_directory(prefix, url) if size is None else S3Object(prefix, url, size=size)

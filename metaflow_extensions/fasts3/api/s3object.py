@@ -9,8 +9,7 @@ from metaflow_extensions.fasts3.api.errors import MOST_URL, shown
 from metaflow_extensions.fasts3.api.local_copy import LocalCopy
 from metaflow_extensions.fasts3.api.pickles import reduced
 from metaflow_extensions.fasts3.plans.unchanged import FILE
-from metaflow_extensions.fasts3.wire.conditions import MARK, in_quotes
-from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ObjectVersion
+from metaflow_extensions.fasts3.wire.conditions import MARK
 
 _OF_METAFLOW = ("_path", "_size", "_content_type", "_metadata", "_range_info", "_last_modified", "_encryption")
 _NONE = object()  # no attribute of the class
@@ -67,51 +66,6 @@ class S3Object(LocalCopy):
             self._etag = etag
         if version_id:
             self._version_id = version_id
-
-    @classmethod
-    def directory(cls, prefix: Optional[str], url: str) -> "S3Object":
-        """A directory in a listing: its URL has a trailing slash, its key has none."""
-        entry = cls(prefix, url)
-        entry._is_directory = True
-        return entry
-
-    @classmethod
-    def _bare(cls, prefix: Optional[str], url: str, size: Optional[int]) -> "S3Object":
-        """An object without `__init__`, which takes most of the time of a long listing."""
-        one = cls.__new__(cls)
-        one._url, one._size = url, size
-        one._prefix = None if prefix == url else prefix
-        return one
-
-    @classmethod
-    def listed(cls, prefix: Optional[str], url: str, found: DetailedObject) -> "S3Object":
-        """An object in a listing with details."""
-        entry = cls._bare(prefix, url, found.size)
-        if found.modified is not None:
-            entry._last_modified = int(found.modified)
-        entry._etag = in_quotes(found.etag) or None
-        entry._storage_class = found.storage_class or None
-        return entry
-
-    @classmethod
-    def in_file(
-        cls, prefix: Optional[str], url: str, path: str, size: int, etag: Optional[str], version_id: Optional[str]
-    ) -> "S3Object":
-        """An object in a file of the user."""
-        one = cls._bare(prefix, url, size)
-        one._path, one._etag, one._version_id = path, etag or None, version_id or None
-        return one
-
-    @classmethod
-    def version(cls, prefix: Optional[str], url: str, found: ObjectVersion) -> "S3Object":
-        """A version in a listing of versions."""
-        modified = None if found.modified is None else int(found.modified)
-        etag = in_quotes(found.etag) or None
-        entry = cls(prefix, url, size=found.size, last_modified=modified, etag=etag, version_id=found.version_id)
-        entry._is_latest = found.is_latest
-        if found.size is None:
-            entry._is_delete_marker = True
-        return entry
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         # Metaflow's own class, which may read it, has all attributes in the object.

@@ -6,7 +6,8 @@ from metaflow_extensions.fasts3.api.arguments import RangeInfo
 from metaflow_extensions.fasts3.api.pickles import reduced
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.plans.download import Downloaded
-from metaflow_extensions.fasts3.wire.transfers import ObjectInfo
+from metaflow_extensions.fasts3.wire.conditions import in_quotes
+from metaflow_extensions.fasts3.wire.transfers import DetailedObject, ObjectInfo, ObjectVersion
 
 _Other = TypeVar("_Other")
 
@@ -84,6 +85,51 @@ def s3object_of(
 def s3object_of_info(root: Optional[str], url: str, info: Optional[ObjectInfo]) -> S3Object:
     """The result of one HEAD request; `info` is None if the object does not exist."""
     return S3Object(root, url) if info is None else S3Object(root, url, size=info.size, **_properties(info))
+
+
+def s3object_in_file(
+    prefix: Optional[str], url: str, path: str, size: int, etag: Optional[str], version_id: Optional[str]
+) -> S3Object:
+    """An object in a file of the user."""
+    found = _without_init(prefix, url, size)
+    found._path, found._etag, found._version_id = path, etag or None, version_id or None
+    return found
+
+
+def s3object_of_directory(prefix: Optional[str], url: str) -> S3Object:
+    """A directory in a listing: its URL has a trailing slash, its key has none."""
+    found = S3Object(prefix, url)
+    found._is_directory = True
+    return found
+
+
+def s3object_of_listed(prefix: Optional[str], url: str, listed: DetailedObject) -> S3Object:
+    """An object in a listing with details."""
+    found = _without_init(prefix, url, listed.size)
+    if listed.modified is not None:
+        found._last_modified = int(listed.modified)
+    found._etag = in_quotes(listed.etag) or None
+    found._storage_class = listed.storage_class or None
+    return found
+
+
+def s3object_of_version(prefix: Optional[str], url: str, version: ObjectVersion) -> S3Object:
+    """A version in a listing of versions."""
+    modified = None if version.modified is None else int(version.modified)
+    etag = in_quotes(version.etag) or None
+    found = S3Object(prefix, url, size=version.size, last_modified=modified, etag=etag, version_id=version.version_id)
+    found._is_latest = version.is_latest
+    if version.size is None:
+        found._is_delete_marker = True
+    return found
+
+
+def _without_init(prefix: Optional[str], url: str, size: Optional[int]) -> S3Object:
+    # `__init__` takes most of the time of a long listing.
+    found = S3Object.__new__(S3Object)
+    found._url, found._size = url, size
+    found._prefix = None if prefix == url else prefix
+    return found
 
 
 def _properties(info: ObjectInfo) -> dict[str, Any]:

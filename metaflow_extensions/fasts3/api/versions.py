@@ -7,8 +7,7 @@ from metaflow_extensions.fasts3.api.arguments import key_of, several
 from metaflow_extensions.fasts3.api.client import FEW_LISTINGS, Client
 from metaflow_extensions.fasts3.api.location import as_directory, split_url
 from metaflow_extensions.fasts3.api.placement import Place
-from metaflow_extensions.fasts3.api.s3object import S3Object
-from metaflow_extensions.fasts3.api.s3objects import S3Objects
+from metaflow_extensions.fasts3.api.s3objects import S3Objects, s3object_of_version
 from metaflow_extensions.fasts3.plans.versions import VersionListings, VersionsOf
 
 
@@ -53,7 +52,7 @@ class VersionMethods(Client):
         self._executor.run(plan, Place.LISTING if len(wanted) <= FEW_LISTINGS else Place.WORKERS)
         root = self._location.root
         return S3Objects(
-            S3Object.version(root, f"s3://{one.bucket}/{found.key}", found)
+            s3object_of_version(root, f"s3://{one.bucket}/{found.key}", found)
             for one, versions in zip(wanted, plan.results)
             for found in versions
         )
