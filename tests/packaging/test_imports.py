@@ -105,7 +105,7 @@ def test_artifacts_are_read_without_this_package():
     assert printed.splitlines() == [
         f"True {[METAFLOWS]}",
         str([(one.key, one.url, one.prefix, one.size, one.exists, one.downloaded) for one in kept[0]]),
-        "text/plain {} (9, 1, 2) None",
+        "text/plain {} (9, 1, 2) 1",
         "('key', 1, 2) ('key', 'value', None, None, None, None)",
         "False",
     ]
