@@ -130,6 +130,12 @@ def test_a_wrong_type_raises(value):
         headers_of_arguments({"StorageClass": value})
 
 
+@pytest.mark.parametrize("name", ["two words", "a:b", "a\r\nx-evil: 1", "a\n", "ü", "a\0"])
+def test_names_of_metadata_that_are_no_headers_raise(name):
+    with pytest.raises(InvalidArgument, match=r"can't be the name of user metadata"):
+        headers_of_arguments({"Metadata": {"good-1": "value", name: "value"}})
+
+
 @pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "a\n", "a\0b", 'attachment; filename="ü"'])
 def test_values_that_are_no_headers_raise(value):
     with pytest.raises(InvalidArgument, match=r"header content-disposition .* printable ASCII"):

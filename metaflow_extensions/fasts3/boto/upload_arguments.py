@@ -14,6 +14,7 @@ from botocore.model import ServiceModel, StructureShape
 from botocore.serialize import create_serializer
 from botocore.validate import ParamValidator
 
+from metaflow_extensions.fasts3.wire.http11 import TOKEN
 from metaflow_extensions.fasts3.wire.transfers import METADATA, PutHeaders
 
 _KEY_NEEDED_LATER = "every later request for the object would need the key, which this class does not send"
@@ -52,6 +53,11 @@ def headers_of_arguments(arguments: Mapping[str, Any]) -> PutHeaders:
     prepared = create_serializer("rest-xml").serialize_to_request({**_SOMEWHERE, **given}, model)
     headers = {name.lower(): str(value) for name, value in prepared["headers"].items()}
     for name, value in headers.items():
+        if not TOKEN.match(name):
+            raise InvalidArgument(
+                f"{name[len(METADATA) :]!r:.200} can't be the name of user metadata, which is a header. Use letters, "
+                "digits, '-', '_' and '.'."
+            )
         if not (value.isascii() and value.isprintable()):
             raise InvalidArgument(
                 f"The value of the header {name} is {value!r:.200}. A header can hold printable ASCII only; for a "

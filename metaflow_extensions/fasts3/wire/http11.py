@@ -15,7 +15,7 @@ MAX_NAMES = 500  # header names kept in `_lower`
 MAX_INTERIM = 16  # 1xx heads before the final one
 MAX_CHUNK_LINE = 4096  # bytes of a chunk's size line, extensions included
 
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 section 5.6.2
+TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")  # RFC 9110 section 5.6.2
 _FOLD = re.compile(r"\n[ \t]+")  # obs-fold, RFC 9112 section 5.2: replaced by a space
 _STATUS_LINE = re.compile(r"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?\Z", re.DOTALL)
 _DIGITS = re.compile(r"[0-9]{1,19}\Z")
@@ -120,7 +120,7 @@ _lower: "dict[str, str]" = {}  # header names as sent -> in lower case; a server
 
 def _lower_name(name: str) -> str:
     """Return a header name in lower case, "" if invalid; caches at most `MAX_NAMES` names."""
-    if not _TOKEN.match(name):
+    if not TOKEN.match(name):
         return ""
     if len(_lower) < MAX_NAMES:
         _lower[name] = name.lower()
