@@ -5,7 +5,13 @@ import sys
 
 import pytest
 
-from metaflow_extensions.fasts3.plans.column_reads import LARGEST_FOOTER, MOST_EXPECTED, MOST_GROUPS_AHEAD, ColumnReads
+from metaflow_extensions.fasts3.plans.column_reads import (
+    DISORDER,
+    LARGEST_FOOTER,
+    MOST_EXPECTED,
+    MOST_GROUPS_AHEAD,
+    ColumnReads,
+)
 from metaflow_extensions.fasts3.plans.read_window import BUFFER
 
 pyarrow = pytest.importorskip("pyarrow")
@@ -67,7 +73,7 @@ def test_a_chunk_with_a_dictionary_is_expected_from_its_dictionary_on(reads, chu
     assert read(reads, chunks, 0, 5)[0][0] == column.dictionary_page_offset < column.data_page_offset
 
 
-def test_a_later_row_group_alone_is_no_row(reads, chunks):
+def test_of_a_later_row_group_alone_nothing_is_expected(reads, chunks):
     assert read(reads, chunks, 7, 3) == []
     assert read(reads, chunks, 8, 3) == with_buffer(chunks[9][3])
     assert read(reads, chunks, 9, 3) == with_buffer(chunks[10][3], chunks[11][3])
@@ -103,7 +109,7 @@ def test_the_beginning_of_a_chunk_may_be_in_the_buffer(reads, chunks):
     assert reads.expected_after(first + BUFFER, end) == with_buffer(chunks[1][3])
 
 
-def test_pages_within_a_chunk_are_no_row(reads, chunks):
+def test_pages_within_a_chunk_expect_nothing(reads, chunks):
     first, end = chunks[0][3]
     assert reads.expected_after(first + BUFFER + 1, end) is None
 
@@ -112,10 +118,22 @@ def test_a_second_read_of_a_chunk_changes_nothing(reads, chunks):
     assert read(reads, chunks, 0, 3) == read(reads, chunks, 0, 3)
 
 
-def test_a_jump_to_a_distant_row_group_ends_all_rows(reads, chunks):
+def test_after_a_jump_to_a_distant_row_group_nothing_is_expected(reads, chunks):
     read(reads, chunks, 0, 3)
     read(reads, chunks, 0, 9)
-    assert read(reads, chunks, 20, 4) == []
+    assert read(reads, chunks, DISORDER + 1, 4) == []
+    assert read(reads, chunks, 0, 3) == with_buffer(chunks[1][3])
+
+
+def test_threads_may_read_row_groups_in_another_order(reads, chunks):
+    for group in (0, 4, 5, 6, 2, 1):
+        expected = read(reads, chunks, group, 3)
+    assert expected == with_buffer(*(chunks[group][3] for group in (3, *range(7, 13))))
+
+
+def test_jumps_between_row_groups_expect_nothing(reads, chunks):
+    for group in (7, 23, 14, 30, 3):
+        assert read(reads, chunks, group, 3) == []
 
 
 def test_nothing_follows_the_last_row_group(reads, chunks):

@@ -4,7 +4,6 @@ pyarrow reads a Python file one column chunk at a time, and each costs a round t
 chunks are. pyarrow itself parses it, so nothing is predicted where pyarrow is not imported.
 """
 
-import bisect
 import io
 import sys
 from typing import Any, Callable, Optional
@@ -16,6 +15,8 @@ MAGIC = b"PAR1"
 TRAILER = 8  # bytes
 LARGEST_FOOTER = 16 * 2**20  # bytes; parsing takes time
 MOST_GROUPS_AHEAD = 16  # row groups of a column
+# Row groups between those that are read at a time: pyarrow's 8 threads compete for the file, and one may wait for long.
+DISORDER = 32
 MOST_EXPECTED = 64  # ranges
 
 Range = tuple[int, int]  # offsets of the first byte, and after the last one
@@ -24,9 +25,8 @@ Range = tuple[int, int]  # offsets of the first byte, and after the last one
 class ColumnReads:
     """The columns that the reader of one file reads, and what follows from them.
 
-    A row is what the reader has read of a column in successive row groups. As many row groups are expected as are in
-    the row. A row of a single row group counts only if it is the first of the file: such a reader usually reads all of
-    them, but a task of a parallel job reads a single one.
+    As many row groups of a column are expected as were read. A single one counts only if it is the first of the file:
+    such a reader usually reads all of them, but a task of a parallel job reads a single one.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ class ColumnReads:
         self._bytes_at = bytes_at
         self._may_be_parquet = size > TRAILER
         self._chunks: Optional[_Chunks] = None
-        self._rows: dict[int, _Row] = {}  # by their first column
-        self._current: Optional[_Row] = None
+        self._columns: dict[int, _Column] = {}  # by their first column
+        self._current: Optional[_Column] = None
         self._next = -1  # where the last read ended
 
     def expected_after(self, position: int, end: int) -> "Optional[list[Range]]":
@@ -70,57 +70,69 @@ class ColumnReads:
 
     def _note(self, chunks: "_Chunks", position: int, end: int, is_sequential: bool) -> "Optional[list[Range]]":
         if not is_sequential:
-            self._current = self._row_at(chunks, position)
-        row = self._current
-        if row is None:
+            self._current = self._column_at(chunks, position)
+        column = self._current
+        if column is None:
             return None
-        last = chunks.last_before(end - BUFFER, row.group, row.last)  # `io.BufferedReader` reads whole buffers
-        if is_sequential and last == row.last:
+        last = chunks.last_before(end - BUFFER, column.group, column.last)  # `io.BufferedReader` reads whole buffers
+        if is_sequential and last == column.last:
             return None
-        row.last = last
-        row.expect(chunks)
-        return [one for _, one in sorted(one for row in self._rows.values() for one in row.expected)][:MOST_EXPECTED]
+        column.expect(chunks, last)
+        expected = sorted(item for one in self._columns.values() for item in one.expected.items())
+        return [one for _, one in expected[:MOST_EXPECTED]]
 
-    def _row_at(self, chunks: "_Chunks", position: int) -> "Optional[_Row]":
-        """Return the row that a read continues or begins; None if it does not begin at the beginning of a chunk."""
+    def _column_at(self, chunks: "_Chunks", position: int) -> "Optional[_Column]":
+        """Return the column whose chunk a read begins to read; None if it begins elsewhere."""
         place = chunks.at(position)
         if place is None:
             return None
-        group, column = place
-        row = self._rows.get(column)
-        if row is None or group not in (row.group, row.group + 1):
-            row = self._rows[column] = _Row(column, group)
-        elif group > row.group:
-            row.group, row.count = group, row.count + 1
+        group, number = place
         # Others are not read any more.
-        self._rows = {column: one for column, one in self._rows.items() if abs(one.group - group) <= 1}
-        return row
+        self._columns = {key: one for key, one in self._columns.items() if abs(one.latest - group) <= DISORDER}
+        column = self._columns.setdefault(number, _Column(number, group))
+        column.note(group)
+        return column
 
 
-class _Row:
-    """What was read of a column, and of those after it, in successive row groups."""
+class _Column:
+    """What was read of a column, and of those after it that are read with it."""
 
-    def __init__(self, column: int, group: int) -> None:
-        self.column = column
-        self.last = column  # the last of the columns
-        self.group = group  # the last one that was read
-        self.count = 1 if group == 0 else 0  # of row groups to expect
-        self.expected: list[tuple[int, Range]] = []  # with their row groups
+    def __init__(self, number: int, group: int) -> None:
+        self.first = self.last = number
+        self.group = self.earliest = self.latest = group  # the current row group, and the limits of `groups`
+        self.groups: set[int] = set()  # the row groups that were read
+        self.expected: dict[int, Range] = {}  # by row group
 
-    def expect(self, chunks: "_Chunks") -> None:
-        groups = range(self.group + 1, min(self.group + 1 + min(self.count, MOST_GROUPS_AHEAD), chunks.groups))
-        firsts = [chunks.range_of(group, self.column)[0] for group in groups]
-        ends = [chunks.range_of(group, self.last)[1] + BUFFER for group in groups]
-        self.expected = list(zip(groups, zip(firsts, ends)))
+    def note(self, group: int) -> None:
+        """Note a read of a row group."""
+        self.group = group
+        self.earliest, self.latest = min(self.earliest, group), max(self.latest, group)
+        self.groups.add(group)
+
+    def expect(self, chunks: "_Chunks", last: int) -> None:
+        """Determine what to expect, with the columns up to `last`."""
+        known = self.expected if last == self.last else {}
+        expected, count, nearest = set(self.expected), len(self.groups), self.latest - DISORDER
+        if 2 * count > self.latest - self.earliest + 1:  # otherwise, the reader jumps
+            ahead = min(count if self.earliest == 0 else count - 1, MOST_GROUPS_AHEAD)
+            expected.update(range(max(self.earliest, nearest), min(self.latest + ahead + 1, chunks.groups)))
+        self.last = last
+        self.expected = {
+            group: known.get(group) or self._range(chunks, group)
+            for group in expected - self.groups
+            if group >= nearest
+        }
+
+    def _range(self, chunks: "_Chunks", group: int) -> Range:
+        return chunks.range_of(group, self.first)[0], chunks.range_of(group, self.last)[1] + BUFFER
 
 
 class _Chunks:
-    """Where the column chunks of a file are, by pyarrow's `FileMetaData`."""
+    """Where the column chunks of a file are, by pyarrow's `FileMetaData`; chunks are in the order of their numbers."""
 
     def __init__(self, metadata: Any) -> None:
         self._metadata = metadata
         self.groups: int = metadata.num_row_groups
-        self._firsts = [self.range_of(group, 0)[0] for group in range(self.groups)]
 
     def range_of(self, group: int, column: int) -> Range:
         """Return the range of a chunk. It begins with its dictionary page, if it has one."""
@@ -133,20 +145,24 @@ class _Chunks:
 
         The beginning of a chunk may be in the buffer of `io.BufferedReader` already.
         """
-        group = bisect.bisect_right(self._firsts, position) - 1
-        if group < 0:
-            return None
+        group = _last_before(position + 1, 0, self.groups, lambda number: self.range_of(number, 0)[0])
         column = self.last_before(position + 1, group, 0)
         first, end = self.range_of(group, column)
-        return (group, column) if position <= first + BUFFER and position < end else None
+        return (group, column) if first <= position <= first + BUFFER and position < end else None
 
     def last_before(self, offset: int, group: int, least: int) -> int:
         """Return the last column whose chunk of a row group begins before an offset; `least` if there is none."""
-        low, high = least + 1, self._metadata.num_columns
-        while low < high:
-            middle = (low + high) // 2
-            if self.range_of(group, middle)[0] < offset:
-                low = middle + 1
-            else:
-                high = middle
-        return low - 1
+        columns: int = self._metadata.num_columns
+        return _last_before(offset, least, columns, lambda number: self.range_of(group, number)[0])
+
+
+def _last_before(offset: int, least: int, count: int, first_of: Callable[[int], int]) -> int:
+    """Bisect; the function `bisect` has no `key` before Python 3.10."""
+    low, high = least + 1, count
+    while low < high:
+        middle = (low + high) // 2
+        if first_of(middle) < offset:
+            low = middle + 1
+        else:
+            high = middle
+    return low - 1
