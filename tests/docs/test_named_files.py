@@ -41,3 +41,10 @@ def test_the_files_to_copy_use_what_the_table_says():
     for file, names in table:
         text = (SOURCE / file).read_text()
         assert [name for name in re.findall(r"`(\w+)`", names) if not re.search(rf"\b{name}\b", text)] == [], file
+
+
+@pytest.mark.parametrize("package", ["api", "cli", "wire"])
+def test_the_architecture_page_names_each_module(package):
+    page = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(?:[\w/]+/)?(\w+)(?:\.py)?`", page))
+    assert sorted({path.stem for path in (SOURCE / package).glob("*.py")} - named - {"__init__"}) == []
