@@ -11,6 +11,7 @@ from metaflow_extensions.fasts3.api.s3 import S3
 from metaflow_extensions.fasts3.api.s3object import S3Object
 from metaflow_extensions.fasts3.cli.connection import Connection, with_connection
 from metaflow_extensions.fasts3.cli.exit_status import with_exit_status
+from metaflow_extensions.fasts3.cli.missing import FEW
 from metaflow_extensions.fasts3.cli.options import with_json, with_location, with_patterns, with_raw
 from metaflow_extensions.fasts3.cli.output import format_name, format_size, format_time, json_line, print_lines
 from metaflow_extensions.fasts3.cli.selection import (
@@ -23,8 +24,6 @@ from metaflow_extensions.fasts3.cli.selection import (
     select,
     url_of,
 )
-
-FEW = 4  # missing objects; of more, none is looked up as a directory
 
 
 @click.command("info", short_help="Show size, type, ETag, time and metadata of objects.")
