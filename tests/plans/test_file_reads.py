@@ -244,38 +244,3 @@ def test_failures_of_the_first_request(failure):
         with pytest.raises(JobFailed) as raised:
             first_read(*replies)
         assert raised.value.failure is failure
-
-
-def test_expected_bytes_wait_until_those_of_a_read_are_requested(reads, monkeypatch):
-    expected = [(8 * MIB, 10 * MIB)]
-    monkeypatch.setattr(reads._columns, "expected_after", lambda position, end: expected)
-    queue = JobQueue(reads)
-    for position in (4 * MIB, 12 * MIB):
-        reads.begin(position, position + 3)
-        assert reads.take(position, position + 3) is None
-    firsts = [int(job.arguments["byte_range"].partition("=")[2].partition("-")[0]) for job in taken(queue)]
-    assert firsts == [12 * MIB, 8 * MIB, 8 * MIB + MIB // 2, 9 * MIB]
-
-
-def test_a_few_requests_for_expected_bytes_run_at_a_time(monkeypatch):
-    reads = FileReads("bucket", "key", GetResponse(INFO, 0, 10, 10, body=BLOB[:10]), 32 * MIB, MIB)
-    monkeypatch.setattr(reads._columns, "expected_after", lambda position, end: [(6 * MIB, 15 * MIB)])
-    queue = JobQueue(reads)
-    reads.begin(0, 3)
-    assert bytes(reads.take(0, 3)) == BLOB[:3]
-    first = taken(queue)
-    assert len(first) == file_reads.MOST_EXPECTED
-    reads.begin(3 * MIB, 5 * MIB)
-    reads.take(3 * MIB, 5 * MIB)
-    needed = taken(queue)
-    assert sum(int(job.arguments["into"].nbytes) for job in needed) >= 2 * MIB  # they do not wait for the others
-    for job in (*first, *needed):
-        queue.receive(job, Outcome(job.number, response_to(job)))
-    assert len(taken(queue)) == file_reads.MOST_EXPECTED
-
-
-def taken(queue):
-    jobs = []
-    while (job := queue.take()) is not None:
-        jobs.append(job)
-    return jobs

@@ -109,7 +109,7 @@ def _text_source(key: Any, text: str) -> Source:
 
 
 def _encoded(text: str, piece: Piece) -> Buffer:
-    return text.encode("utf-8")[piece.first : piece.end]
+    return text.encode("utf-8")[piece.first : piece.first + piece.length]
 
 
 def _stream_source(key: Any, file: Any, rewind: bool) -> Source:

@@ -5,17 +5,15 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Callable, Optional
 
-from metaflow_extensions.fasts3.plans.column_reads import ColumnReads
 from metaflow_extensions.fasts3.plans.jobs import Job, Outcome, of_version
 from metaflow_extensions.fasts3.plans.pieces import Piece
 from metaflow_extensions.fasts3.plans.plan import JobFailed, Plan
-from metaflow_extensions.fasts3.plans.read_window import SIDE_BY_SIDE, ReadWindow
+from metaflow_extensions.fasts3.plans.read_window import ReadWindow
 from metaflow_extensions.fasts3.wire.conditions import same_etag, stale, strong
 from metaflow_extensions.fasts3.wire.failures import Code
 from metaflow_extensions.fasts3.wire.transfers import GetResponse, ObjectInfo
 
 IDLE_CHECKS = 40  # of a runner, 0.05 s each, without a request; then the plan ends, and its threads with it
-MOST_EXPECTED = SIDE_BY_SIDE // 2  # requests for bytes that are only expected; a read finds the others free
 OPEN_AGAIN = "An open file reads one version of the object. Open it again to read the current one."
 OMIT_IF_MATCH = "Omit if_match to read the current version."
 CHANGED = "the object has been changed"
@@ -102,7 +100,6 @@ class FileReads(Plan):
         self._version = of_version(version_id)
         self._info: ObjectInfo = first.info
         self._window = ReadWindow(first.info.size or 0, look_ahead, step)
-        self._columns = ColumnReads(first.info.size or 0, self._window.bytes_at)
         if first.body:
             self._window.add(Piece(first.first, first.received), first.body)
         self._changed = threading.Condition()  # guards everything below, and the window
@@ -120,9 +117,6 @@ class FileReads(Plan):
         """Begin a read of the bytes from `position` up to `end`, exclusive."""
         with self._changed:
             self._window.begin(position, end)
-            expected = self._columns.expected_after(position, end)
-            if expected is not None:
-                self._window.expect(expected)
             for piece in [piece for piece in self._waiting if not self._window.needs(piece)]:
                 self._waiting.remove(piece)
                 self._window.forget(piece)
@@ -134,8 +128,7 @@ class FileReads(Plan):
         """
         with self._changed:
             wanted = self._window.request(position)
-            if wanted:
-                self._waiting = deque(sorted((*self._waiting, *wanted), key=self._window.is_expected))
+            self._waiting.extend(wanted)
             held = self._window.at(position)
             view = held.view(position, end) if held is not None and held.is_here else None
         if wanted:
@@ -194,18 +187,12 @@ class FileReads(Plan):
         while True:
             with self._changed:
                 job = None
-                if self._may_request:
+                if self._waiting:
                     job = self._job(self._waiting.popleft())
                 elif self._stopped or (idle > IDLE_CHECKS and not self._under_way):
                     return
             idle = 0 if job or self._under_way else idle + 1
             yield job
-
-    @property
-    def _may_request(self) -> bool:
-        if not self._waiting:
-            return False
-        return len(self._under_way) < MOST_EXPECTED or not self._window.is_expected(self._waiting[0])
 
     def _job(self, piece: Piece) -> Job:
         self._number += 1

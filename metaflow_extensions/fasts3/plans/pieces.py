@@ -21,14 +21,9 @@ class Piece(NamedTuple):
     length: int  # bytes, at least 1
 
     @property
-    def end(self) -> int:
-        """The offset after its last byte."""
-        return self.first + self.length
-
-    @property
     def byte_range(self) -> str:
         """Return its Range header; both ends are inclusive (RFC 9110 section 14.1.2)."""
-        return f"bytes={self.first}-{self.end - 1}"
+        return f"bytes={self.first}-{self.first + self.length - 1}"
 
 
 def part_size(size: int, smallest: int = PART_SIZE) -> int:

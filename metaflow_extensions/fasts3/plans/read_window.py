@@ -4,15 +4,14 @@ A read requests what it needs. The third read in a row that begins where the one
 more is requested: as many bytes ahead as twice those read so far, up to a limit. From the beginning of the object, it
 is four times as many, as soon as the reads are longer than a buffer: such a reader usually reads everything. Only a
 first read of more than a piece may be all that it needs. A jump ends that, so random reads request nothing in vain.
-Some pieces that were read stay, because many formats read their directory again and again. The plan may expect
-further ranges (see `column_reads`): they are requested after those, and take at most half of the memory.
+Some pieces that were read stay, because many formats read their directory again and again.
 
 Pieces that are read ahead end at multiples of their usual size, a power of two. Servers store objects in blocks or
 parts of such sizes, and a range that crosses a boundary costs more: SeaweedFS needs a quarter more processor time.
 """
 
 import bisect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Optional, Union
 
 from metaflow_extensions.fasts3.plans.pieces import Piece
@@ -47,7 +46,7 @@ class Held:
     @property
     def end(self) -> int:
         """The offset after its last byte."""
-        return self.piece.end
+        return self.piece.first + self.piece.length
 
     def view(self, position: int, end: int) -> memoryview:
         """Return the memory for the bytes from `position` on, at most up to `end`."""
@@ -77,8 +76,6 @@ class ReadWindow:
         self._spare: list[bytearray] = []  # memory of dropped pieces
         self.memory = 0  # bytes of all these
         self._solid = (0, 0)  # offsets between which everything was requested, as far as known
-        self._expected: list[Piece] = []
-        self._reserved = 0  # bytes of these
         self._reads = 0
         self._in_a_row = 0
         self._row_began = 0
@@ -92,26 +89,6 @@ class ReadWindow:
             self._in_a_row, self._row_began = 0, position
         self._in_a_row += 1
         self._needed = self._next = end
-
-    def expect(self, ranges: Iterable[tuple[int, int]]) -> None:
-        """Request these ranges, too, if memory allows; the first ones first. They replace those expected before."""
-        self._expected, self._reserved, self._solid = [], 0, (0, 0)
-        for first, end in ranges:
-            length = min(end, self._size, first + self._look_ahead // 2 - self._reserved) - first
-            if first >= 0 and length > 0:
-                self._expected.append(Piece(first, length))
-                self._reserved += length
-
-    def bytes_at(self, first: int, end: int) -> Optional[bytes]:
-        """Return the bytes of a range if all of them are here."""
-        parts = []
-        while first < end:
-            held = self.at(first)
-            if held is None or not held.is_here:
-                return None
-            parts.append(held.view(first, end))
-            first = held.end
-        return b"".join(parts)
 
     def at(self, position: int) -> Optional[Held]:
         """Return the piece with this byte, if it was requested."""
@@ -134,7 +111,7 @@ class ReadWindow:
             return []
         if self._gaps(position, required):
             required = min(self._size, required + BUFFER)
-            horizon = max(horizon, min(required, position + self._look_ahead - self._reserved))
+            horizon = max(horizon, min(required, position + self._look_ahead))
         self._solid = (0, 0)  # until all is requested: Ctrl-C or a lack of memory may interrupt what follows
         self._trim(position, horizon)
         step = self._step_to(position, horizon)
@@ -151,20 +128,7 @@ class ReadWindow:
                     break
                 requested[number] = Piece(piece.first, min(piece.length, required - piece.first))
             self.add(requested[number])
-        requested += self._request_expected()
         self._solid = (position, next((first for first, _ in self._gaps(position, horizon)), horizon))
-        return requested
-
-    def _request_expected(self) -> "list[Piece]":
-        requested: list[Piece] = []
-        step = min(self._step, _power_of_two(max(LEAST_PIECE, self._reserved // SIDE_BY_SIDE)))
-        for expected in self._expected:
-            for first, end in self._gaps(expected.first, expected.end):
-                for piece in _cut(first, end, step, end, 0):
-                    if self._is_full(piece):
-                        return requested
-                    self.add(piece)
-                    requested.append(piece)
         return requested
 
     def add(self, piece: Piece, body: Optional[bytes] = None) -> None:
@@ -176,7 +140,7 @@ class ReadWindow:
 
     def memory_of(self, piece: Piece) -> memoryview:
         """Return the memory for the bytes of a piece that was requested."""
-        return self._held[piece.first].view(piece.first, piece.end)
+        return self._held[piece.first].view(piece.first, piece.first + piece.length)
 
     def arrived(self, piece: Piece) -> None:
         """Note that the bytes of a piece are in its memory."""
@@ -194,11 +158,7 @@ class ReadWindow:
     def needs(self, piece: Piece) -> bool:
         """Whether the reader still wants a piece that it has requested."""
         end = self._needed + max(BUFFER, self._ahead())
-        return (piece.first < end and piece.end > self._row_began) or self.is_expected(piece)
-
-    def is_expected(self, piece: Piece) -> bool:
-        """Whether a piece is not needed yet."""
-        return any(one.first < piece.end and piece.first < one.end for one in self._expected)
+        return piece.first < end and piece.first + piece.length > self._row_began
 
     def _ahead(self) -> int:
         """Return the bytes to have behind those that the current read needs."""
@@ -209,11 +169,11 @@ class ReadWindow:
         return max(BUFFER, GROWTH * length) if self._in_a_row >= IN_A_ROW else 0
 
     def _horizon(self, position: int) -> int:
-        return min(self._size, self._needed + self._ahead(), position + self._look_ahead - self._reserved)
+        return min(self._size, self._needed + self._ahead(), position + self._look_ahead)
 
     def _step_to(self, position: int, horizon: int) -> int:
         step = max(LEAST_PIECE, (horizon - position) // SIDE_BY_SIDE)
-        return min(self._step, _power_of_two(step) if self._ahead() else step)
+        return min(self._step, 1 << (step - 1).bit_length() if self._ahead() else step)
 
     def _gaps(self, first: int, end: int) -> "list[tuple[int, int]]":
         """Return the ranges that were not requested."""
@@ -244,9 +204,7 @@ class ReadWindow:
         outside = [
             held
             for held in self._held.values()
-            if held.is_here
-            and (held.end <= position or held.piece.first >= horizon)
-            and not self.is_expected(held.piece)
+            if held.is_here and (held.end <= position or held.piece.first >= horizon)
         ]
         kept = 0
         for held in sorted(outside, key=lambda one: -one.used):
@@ -278,10 +236,6 @@ class ReadWindow:
         while self._spare and self.memory + length > self._look_ahead + KEPT:
             self.memory -= len(self._spare.pop(0))
         return bytearray(length)
-
-
-def _power_of_two(least: int) -> int:
-    return 1 << (least - 1).bit_length()
 
 
 def _cut(first: int, end: int, step: int, required: int, origin: int) -> Iterator[Piece]:

@@ -36,7 +36,7 @@ class Upload(NamedTuple):
     def body(self, piece: Piece) -> Buffer:
         """Return bytes of an upload from memory."""
         if self.data is not None:
-            return memoryview(self.data)[piece.first : piece.end]
+            return memoryview(self.data)[piece.first : piece.first + piece.length]
         return self.read(piece) if self.read and piece.length else b""
 
 
