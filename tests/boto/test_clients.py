@@ -148,6 +148,17 @@ def test_garbage_collection_is_paused_while_a_client_is_created(monkeypatch, ena
         (gc.enable if before else gc.disable)()
 
 
+@pytest.mark.parametrize("order", [(True, False), (False, True)])
+def test_a_client_that_a_provider_shares_pays_only_where_it_is_asked_to(monkeypatch, order):
+    shared = client(config=Config(retries={"total_max_attempts": 1}))
+    monkeypatch.setattr(aws_client, "get_aws_client", lambda *_, **__: shared)
+    made = {pays: S3Client(requester_pays=pays).transfer_client for pays in order}
+    for pays, one in made.items():
+        headers = one.template("wire", "GetObject", "bucket").headers
+        assert ("x-amz-request-payer" in headers, one.recipe.requester_pays) == (pays, pays)
+    assert "x-amz-request-payer" not in prepared(shared, "bucket")[2]
+
+
 def test_parameters_are_passed_to_the_provider_and_left_as_they_were(monkeypatch):
     seen = {}
 

@@ -31,6 +31,16 @@ def test_an_implementation_that_does_not_exist_is_named(monkeypatch):
         Settings.read()
 
 
+@pytest.mark.parametrize("name", ["RETRY_COUNT", "TRANSIENT_RETRY_COUNT", "OUTAGE_TIMEOUT", "WORKER_COUNT"])
+def test_numbers_that_are_impossible_are_named(monkeypatch, name):
+    for value in (-1, -0.5, float("nan"), float("inf"), "five", None):
+        monkeypatch.setattr(configuration, f"S3_{name}", value, raising=False)
+        with pytest.raises(MetaflowException, match=rf"METAFLOW_S3_{name} is .*{value}.*not negative"):
+            Settings.read()
+    monkeypatch.setattr(configuration, f"S3_{name}", 0)
+    Settings.read()
+
+
 def test_arguments_override_the_configuration(monkeypatch):
     monkeypatch.setattr(configuration, "S3_WORKER_COUNT", 8)
     chosen = Settings.read(Chosen(3, 1e6, 2**24))

@@ -152,6 +152,13 @@ def test_all_is_well_with_boto3(seaweedfs: S3Server, place: str, prefix: str) ->
     assert keys_below(seaweedfs, prefix) == []
 
 
+@pytest.mark.parametrize("name", ["OUTAGE_TIMEOUT", "RETRY_COUNT", "WORKER_COUNT"])
+def test_impossible_settings_are_problems(seaweedfs: S3Server, place: str, name: str) -> None:
+    ran = examined(environment(seaweedfs, place, **{f"METAFLOW_S3_{name}": "-5"}))
+    assert "settings" in ran.having("problem")
+    assert f"METAFLOW_S3_{name} is -5" in ran.findings["settings"]["message"]
+
+
 def test_the_origin_of_settings_is_shown(seaweedfs: S3Server, place: str) -> None:
     ran = examined(environment(seaweedfs, place))
     assert ran.fact("endpoint", "endpoint_url") == (

@@ -214,7 +214,7 @@ def _make(parameters: ClientParameters) -> Any:
         session_vars=_session_vars(parameters),
         client_params=client_params,
     )
-    tune(client, parameters.requester_pays)
+    tune(client)
     return client
 
 

@@ -1,5 +1,6 @@
 """The settings of a call, read from Metaflow's configuration."""
 
+import math
 import os
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
@@ -37,8 +38,8 @@ class Settings:
     def read(cls, chosen: Chosen = Chosen()) -> "Settings":
         """Read the chosen limits and the current configuration (metaflow reads METAFLOW_* when it is imported)."""
         return cls(
-            retries=_retries(int(configuration.S3_RETRY_COUNT), int(configuration.S3_TRANSIENT_RETRY_COUNT)),
-            outage_timeout=float(getattr(configuration, "S3_OUTAGE_TIMEOUT", cls.outage_timeout)),
+            retries=_retries(int(_number("S3_RETRY_COUNT")), int(_number("S3_TRANSIENT_RETRY_COUNT"))),
+            outage_timeout=_number("S3_OUTAGE_TIMEOUT", cls.outage_timeout),
             connections=chosen.max_connections or max(1, _connections()),
             bandwidth=chosen.max_bandwidth,
             part_size=chosen.part_size,
@@ -47,13 +48,24 @@ class Settings:
         )
 
 
+def _number(name: str, default: float = 0.0) -> float:
+    value = getattr(configuration, name, default)
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise MetaflowException(f"METAFLOW_{name} is {value!s:.80}; it must be a number that is not negative.")
+    return number
+
+
 def _retries(general: int, transient: int) -> int:
     """The larger of the two, as in Metaflow's own class; no retries if either is 0."""
     return max(general, transient) if min(general, transient) > 0 else 0
 
 
 def _connections() -> int:
-    count = int(configuration.S3_WORKER_COUNT)
+    count = int(_number("S3_WORKER_COUNT"))
     chosen = count != METAFLOWS_WORKERS or "METAFLOW_S3_WORKER_COUNT" in os.environ
     return count if chosen else Settings.connections
 

@@ -67,8 +67,9 @@ class TransferClient:
             url = self._recipe.config["proxies"].get(urlsplit(self.endpoint_url).scheme)
             self.proxy = without_password(url if "://" in url else f"http://{url}") if url else None
             signs_as = credentials and GivenCredentials(self.credentials.current)
-            # The user's own client is not modified. A company's provider may have ignored our settings.
-            if ours and tries_once(client):
+            # The user's own client is not modified. A company's provider may have ignored our settings, or may return
+            # one client for all calls, which must not pay for them.
+            if ours and tries_once(client) and not requester_pays:
                 sign_with(client, signs_as)
             else:
                 client = build(self._recipe, signs_as, INLINE_CONNECTIONS)

@@ -33,10 +33,11 @@ class Check(NamedTuple):
     reserved: bool = False  # the other checks leave time for it
 
 
-def check_settings(_: Context) -> Finding:
+def check_settings(context: Context) -> Finding:
     """Whether Metaflow's settings for S3 are valid."""
     try:
-        Settings.read()
+        with context.configuration_of_user():
+            Settings.read()
     except (MetaflowException, ValueError) as error:
         return problem(shown(str(error)), "Correct the setting, or unset it.")
     return ok("Metaflow's settings for S3 are valid.")

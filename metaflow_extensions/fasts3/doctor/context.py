@@ -3,6 +3,7 @@
 import contextlib
 import os
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Optional
 
@@ -94,6 +95,15 @@ class Context:
         finally:
             self.s3.close()
             _configure(self._before)
+
+    @contextlib.contextmanager
+    def configuration_of_user(self) -> Iterator[None]:
+        """Undo the doctor's own configuration for a while."""
+        _configure(self._before)
+        try:
+            yield
+        finally:
+            _configure(CONFIGURATION)
 
     @property
     def session(self) -> Any:
