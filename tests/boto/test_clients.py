@@ -159,6 +159,20 @@ def test_a_client_that_a_provider_shares_pays_only_where_it_is_asked_to(monkeypa
     assert "x-amz-request-payer" not in prepared(shared, "bucket")[2]
 
 
+@pytest.mark.parametrize("order", [(True, False), (False, True)])
+def test_a_client_that_a_provider_shares_is_anonymous_only_where_it_is_asked_to_be(monkeypatch, order):
+    shared = client(config=Config(retries={"total_max_attempts": 1}))
+    monkeypatch.setattr(aws_client, "get_aws_client", lambda *_, **__: shared)
+    made = {anonymous: S3Client(anonymous=anonymous).transfer_client for anonymous in order}
+    for anonymous, one in made.items():
+        template = one.template("wire", "GetObject", "bucket")
+        assert (template.scope is not None, one.is_anonymous, one.recipe.anonymous) == (
+            not anonymous,
+            anonymous,
+            anonymous,
+        )
+
+
 def test_parameters_are_passed_to_the_provider_and_left_as_they_were(monkeypatch):
     seen = {}
 
