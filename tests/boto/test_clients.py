@@ -148,10 +148,19 @@ def test_garbage_collection_is_paused_while_a_client_is_created(monkeypatch, ena
         (gc.enable if before else gc.disable)()
 
 
-@pytest.mark.parametrize("order", [(True, False), (False, True)])
-def test_a_client_that_a_provider_shares_pays_only_where_it_is_asked_to(monkeypatch, order):
-    shared = client(config=Config(retries={"total_max_attempts": 1}))
-    monkeypatch.setattr(aws_client, "get_aws_client", lambda *_, **__: shared)
+@pytest.fixture
+def shared(monkeypatch):
+    """A client that a company's provider returns for all calls."""
+    one = client(config=Config(retries={"total_max_attempts": 1}))
+    monkeypatch.setattr(aws_client, "get_aws_client", lambda *_, **__: one)
+    return one
+
+
+in_any_order = pytest.mark.parametrize("order", [(True, False), (False, True)])
+
+
+@in_any_order
+def test_a_shared_client_pays_only_where_it_is_asked_to(shared, order):
     made = {pays: S3Client(requester_pays=pays).transfer_client for pays in order}
     for pays, one in made.items():
         headers = one.template("wire", "GetObject", "bucket").headers
@@ -159,10 +168,9 @@ def test_a_client_that_a_provider_shares_pays_only_where_it_is_asked_to(monkeypa
     assert "x-amz-request-payer" not in prepared(shared, "bucket")[2]
 
 
-@pytest.mark.parametrize("order", [(True, False), (False, True)])
-def test_a_client_that_a_provider_shares_is_anonymous_only_where_it_is_asked_to_be(monkeypatch, order):
-    shared = client(config=Config(retries={"total_max_attempts": 1}))
-    monkeypatch.setattr(aws_client, "get_aws_client", lambda *_, **__: shared)
+@in_any_order
+@pytest.mark.usefixtures("shared")
+def test_a_shared_client_is_anonymous_only_where_it_is_asked_to_be(order):
     made = {anonymous: S3Client(anonymous=anonymous).transfer_client for anonymous in order}
     for anonymous, one in made.items():
         template = one.template("wire", "GetObject", "bucket")
@@ -171,6 +179,12 @@ def test_a_client_that_a_provider_shares_is_anonymous_only_where_it_is_asked_to_
             anonymous,
             anonymous,
         )
+
+
+def test_a_client_that_can_not_be_anonymous_is_an_error_that_says_so(shared):
+    shared.meta.events.register("before-call.s3", Mock())
+    with pytest.raises(NotPortable, match=r"anonymous can't be applied to this client: it has an event handler from"):
+        S3Client(anonymous=True).client  # noqa: B018
 
 
 def test_parameters_are_passed_to_the_provider_and_left_as_they_were(monkeypatch):

@@ -193,7 +193,7 @@ def _make(parameters: ClientParameters) -> Any:
     from metaflow.plugins.aws.aws_client import get_aws_client
 
     from metaflow_extensions.fasts3.boto.events import tune
-    from metaflow_extensions.fasts3.boto.recipe import ONE_TRY, build, recipe_of
+    from metaflow_extensions.fasts3.boto.recipe import ONE_TRY, NotPortable, build, recipe_of
     from metaflow_extensions.fasts3.boto.transfer_client import INLINE_CONNECTIONS
 
     # Copies: client providers modify their arguments.
@@ -216,7 +216,10 @@ def _make(parameters: ClientParameters) -> Any:
     )
     if parameters.anonymous and client.meta.config.signature_version is not UNSIGNED:
         # The provider ignores this parameter, or returns one client for all calls.
-        return build(recipe_of(client)._replace(anonymous=True), None, INLINE_CONNECTIONS)
+        try:
+            return build(recipe_of(client)._replace(anonymous=True), None, INLINE_CONNECTIONS)
+        except NotPortable as error:
+            raise NotPortable(f"anonymous can't be applied to this client: {error}") from error
     tune(client)
     return client
 
